@@ -1,0 +1,135 @@
+"""What a loaded model can do, as structural types: a task asks for these, never for a class.
+
+A model that offers encoders is a ``torch.nn.Module`` handed over in eval mode on the CPU. The runner moves it to the
+device; gradients, autocast and train/eval mode are the task's business, so no method here switches them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """How an 8-bit image becomes an encoder's input, as data, so that it can enter keys and run batched.
+
+    ``resize`` pixels: ``pad`` scales the longer side to it and zero-pads to a square, ``squash`` ignores the aspect,
+    ``shorter`` scales the shorter side to it. Then a centre crop to ``crop`` pixels, division by 255, and
+    ``(x - mean) / std`` per channel.
+    """
+
+    resize: int
+    mode: Literal["pad", "squash", "shorter"]
+    crop: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["area", "bilinear", "bicubic"] = "area"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """What a method's loader is asked for.
+
+    ``checkpoint`` is the file found for the variant, or None where it needs none or the hub supplies it. ``assets`` is the
+    checkpoints root, where tokenisers and other small files may lie (``tokenizers/<name>/``). ``seed`` is for methods
+    whose weights are drawn.
+    """
+
+    variant: str
+    checkpoint: Path | None
+    assets: Path | None = None
+    seed: int = 0
+
+
+@runtime_checkable
+class ImageEncoder(Protocol):
+    """Global image features, as linear probes use them: raw, before any projection."""
+
+    preprocess: Preprocess
+    embed_dim: int
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised images -> (B, embed_dim)."""
+        ...
+
+
+@runtime_checkable
+class DenseImageEncoder(Protocol):
+    """Feature maps for dense prediction, at the encoder's own scales, finest first.
+
+    ``channels[i]`` and ``strides[i]`` belong to map i. A CNN gives one map a stage; a plain ViT gives a single map, from
+    which the task makes a pyramid. ``preprocess`` supplies mean and std; the task chooses the input size.
+    """
+
+    preprocess: Preprocess
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def encode_pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) normalised images -> maps (B, channels[i], H / strides[i], W / strides[i])."""
+        ...
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Texts and images in one space of ``joint_dim`` dimensions; nothing here is L2-normalised."""
+
+    joint_dim: int
+
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """B texts -> (B, joint_dim), projected. Long texts are truncated as the method was trained to."""
+        ...
+
+    def project_images(self, features: Tensor) -> Tensor:
+        """(B, embed_dim) from `ImageEncoder.encode_images` -> (B, joint_dim)."""
+        ...
+
+
+@runtime_checkable
+class ImageTextMatcher(Protocol):
+    """A score after fusion of image and text."""
+
+    def match(self, images: Tensor, texts: list[str]) -> Tensor:
+        """(B, 3, H, W) and B texts -> (B,), higher is a better match."""
+        ...
+
+
+@runtime_checkable
+class QueryClassifier(Protocol):
+    """Findings asked by name."""
+
+    def classify(self, images: Tensor, findings: list[str]) -> Tensor:
+        """(B, 3, H, W) and K findings -> (B, K) probabilities."""
+        ...
+
+
+@runtime_checkable
+class Grounder(Protocol):
+    """Where a finding is."""
+
+    def ground(self, images: Tensor, findings: list[str]) -> Tensor:
+        """(B, 3, H, W) and K findings -> (B, K, h, w) relevance, higher is more relevant."""
+        ...
+
+
+@runtime_checkable
+class ReportGenerator(Protocol):
+    """Reports written from images."""
+
+    def generate(self, images: Tensor, *, beams: int, min_length: int, max_length: int) -> list[str]:
+        """(B, 3, H, W) -> B texts; lengths in tokens."""
+        ...
+
+
+@runtime_checkable
+class QuestionAnswerer(Protocol):
+    """Answers to questions about images."""
+
+    def answer(self, images: Tensor, questions: list[str], answers: list[str] | None = None) -> list[str]:
+        """(B, 3, H, W) and B questions -> B answers, ranked from ``answers`` where given, else generated."""
+        ...

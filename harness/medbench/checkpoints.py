@@ -1,0 +1,113 @@
+"""Loading checkpoints from strangers: tensors and plain values come in, code never runs.
+
+`read_checkpoint` opens a file in any of the usual containers (torch zip, legacy torch pickle, safetensors) with torch's
+weights-only unpickler. A phantom checkpoint carries an extra member in its zip archive, which torch ignores and which can
+be seen without torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medbench.errors import CheckpointError, MissingCheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_PHANTOM_MEMBER = "medbench_phantom.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint's tensors by key, and the plain values beside them (``hyper_parameters`` and the like)."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
+
+
+def read_checkpoint(path: Path, *, state_dict_keys: tuple[str, ...] = ("state_dict", "model")) -> Checkpoint:
+    """Read a checkpoint without executing anything it holds.
+
+    ``state_dict_keys`` are the container keys to look under, in order; a bare mapping of tensors is taken as it is.
+    Raises `MissingCheckpointError` where there is no file and `CheckpointError` where it is truncated, holds objects
+    that only code could rebuild, or has no tensors.
+    """
+    if not path.is_file():
+        raise MissingCheckpointError(f"no checkpoint at {path}", fix="download it there or set its path in medbench.toml")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    content = _unpickle_weights_only(path)
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a mapping with a state_dict")
+    for key in state_dict_keys:
+        if isinstance(content.get(key), Mapping):
+            values = {name: value for name, value in content.items() if name != key}
+            return Checkpoint(path, _tensors_of(path, content[key]), values)
+    return Checkpoint(path, _tensors_of(path, content), {})
+
+
+def sha256_of(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def mark_phantom(path: Path) -> None:
+    """Mark a torch zip checkpoint as generated; its tensors and container keys stay as they are."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(_PHANTOM_MEMBER, json.dumps({"phantom": True}))
+
+
+def is_phantom(path: Path) -> bool:
+    """Whether a checkpoint file was written by ``medbench phantom``. Needs no torch."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return _PHANTOM_MEMBER in archive.namelist()
+
+
+def _unpickle_weights_only(path: Path) -> Any:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = " ".join(str(error).split())
+        if "Unsupported global" in reason or "WeightsUnpickler" in reason or "Unsupported operand" in reason:
+            raise CheckpointError(
+                f"{path} holds objects that only code could rebuild, so it was not loaded",
+                fix="save its state_dict alone (tensors and plain values) and point medbench at that file",
+            ) from error
+        raise CheckpointError(f"{path} is not a readable checkpoint ({reason[:120]})", fix="download it again") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise CheckpointError(f"{path} is truncated or not a checkpoint ({reason})", fix="download it again") from error
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return Checkpoint(path, load_file(path), {})
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise CheckpointError(f"{path} is truncated or not safetensors ({reason})", fix="download it again") from error
+
+
+def _tensors_of(path: Path, mapping: Mapping[str, Any]) -> dict[str, Tensor]:
+    import torch
+
+    tensors = {key: value for key, value in mapping.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors under its state_dict")
+    return tensors

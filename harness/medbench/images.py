@@ -1,0 +1,90 @@
+"""Reading an image file into 8-bit grey pixels, bounded in size, with one error type for all that can go wrong.
+
+DICOM pixels are scaled by ``255 / max`` with rounding and MONOCHROME1 is inverted, as the MGCA family of papers does
+(no windowing); PNG and JPEG are read as 8-bit grey; 16-bit PNG is scaled by its own maximum.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medbench.errors import MissingDataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_PIXELS = 100_000_000
+
+
+class ImageError(MissingDataError):
+    """An image that cannot be decoded, or is larger than `MAX_PIXELS`."""
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Pixels of a DICOM, PNG or JPEG file as (H, W) uint8. Raises `ImageError`."""
+    if not path.is_file():
+        raise ImageError(f"no such image: {path.name}")
+    try:
+        pixels = _read_dicom(path) if path.suffix.lower() in {".dcm", ".dicom"} else _read_raster(path)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever they like on bad bytes
+        raise ImageError(f"cannot decode {path.name}: {_one_line(error)}") from error
+    if pixels.ndim != 2 or 0 in pixels.shape:
+        raise ImageError(f"cannot decode {path.name}: not a single grey image, shape {pixels.shape}")
+    return pixels
+
+
+def scale_to_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """``|pixels * 255 / max|`` rounded half to even and saturated, as uint8 (H, W); all zero where max is 0."""
+    import numpy as np
+
+    top = float(pixels.max())
+    if top == 0:
+        return np.zeros(pixels.shape, np.uint8)
+    scaled = np.abs(pixels.astype(np.float64) * (255.0 / top))
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _read_dicom(path: Path) -> NDArray[np.uint8]:
+    import numpy as np
+    import pydicom
+
+    data = pydicom.dcmread(path)
+    height, width = int(data.Rows), int(data.Columns)
+    _check_size(path, height, width)
+    array = data.pixel_array
+    if array.ndim == 3 and array.shape[-1] == 3:
+        from pydicom.pixels import convert_color_space
+
+        rgb = convert_color_space(array, data.PhotometricInterpretation, "RGB")
+        array = rgb @ np.array([0.299, 0.587, 0.114])
+    pixels = scale_to_uint8(array)
+    return np.invert(pixels) if data.PhotometricInterpretation == "MONOCHROME1" else pixels
+
+
+def _read_raster(path: Path) -> NDArray[np.uint8]:
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        _check_size(path, image.height, image.width)
+        if image.mode.startswith("I") or image.mode == "F":
+            return scale_to_uint8(np.asarray(image))
+        if image.mode in {"RGBA", "LA", "PA"} or (image.mode == "P" and "transparency" in image.info):
+            rgba = image.convert("RGBA")
+            image_on_black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+            image_on_black.alpha_composite(rgba)
+            return np.asarray(image_on_black.convert("L"))
+        return np.asarray(image.convert("L"))
+
+
+def _check_size(path: Path, height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise ImageError(f"{path.name} is {width} x {height} pixels, over the limit of {MAX_PIXELS:,}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

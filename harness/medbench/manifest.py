@@ -1,0 +1,188 @@
+"""A dataset as one table: a row per sample, standard columns, a content hash, kept as Parquet.
+
+Columns: ``sample_id``, ``patient_id``, ``image`` (relative path), ``image_sha256``, ``height``, ``width``, ``labels``
+(int8 per label name, -1 = unknown), ``boxes`` (x, y, width, height in pixels; null = not annotated), ``box_labels``,
+``mask_size`` and ``mask_counts`` (COCO run-length; null = not annotated), ``sex``, ``age``, ``view``, ``splits``
+(``"<split>/<part>"`` strings). Only readable images are in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medbench.errors import MissingDataError
+from medbench.images import read_grey
+from medbench.samples import Box, Mask, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ATTRIBUTES = ("sex", "age", "view")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("patient_id", pa.string(), nullable=False),
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("labels", pa.list_(pa.int8()), nullable=False),
+        pa.field("boxes", pa.list_(pa.list_(pa.float64(), 4))),
+        pa.field("box_labels", pa.list_(pa.int32())),
+        pa.field("mask_size", pa.list_(pa.int32(), 2)),
+        pa.field("mask_counts", pa.binary()),
+        *(pa.field(name, pa.string()) for name in ATTRIBUTES),
+        pa.field("splits", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sample of a manifest. Boxes are in pixels of the original image of ``height`` x ``width``."""
+
+    sample_id: str
+    patient_id: str
+    image: Path
+    height: int
+    width: int
+    labels: tuple[int, ...]
+    boxes: tuple[Box, ...] | None
+    mask: Mask | None
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W) uint8 grey pixels, decoded now. Raises `medbench.images.ImageError`."""
+        return read_grey(self.image)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Rows of one dataset, or of a part of it.
+
+    ``sha256`` is the content hash of the whole dataset's table and stays the same in every part and subset. ``root`` is
+    where ``image`` paths start.
+    """
+
+    dataset: str
+    root: Path
+    label_names: tuple[str, ...]
+    sha256: str
+    phantom: bool
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @cached_property
+    def sample_ids(self) -> list[str]:
+        ids: list[str] = self.table.column("sample_id").to_pylist()
+        return ids
+
+    @cached_property
+    def patient_ids(self) -> list[str]:
+        ids: list[str] = self.table.column("patient_id").to_pylist()
+        return ids
+
+    def row(self, index: int) -> Row:
+        """The sample at ``index``."""
+        values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
+        boxes = values["boxes"]
+        size = values["mask_size"]
+        return Row(
+            sample_id=values["sample_id"],
+            patient_id=values["patient_id"],
+            image=self.root / values["image"],
+            height=values["height"],
+            width=values["width"],
+            labels=tuple(values["labels"]),
+            boxes=None
+            if boxes is None
+            else tuple(Box(label, *box) for label, box in zip(values["box_labels"], boxes, strict=True)),
+            mask=None if size is None else Mask(size[0], size[1], values["mask_counts"]),
+        )
+
+    def rows(self) -> Iterator[Row]:
+        """Every sample, in order."""
+        for index in range(len(self)):
+            yield self.row(index)
+
+    def part(self, split: str, part: str) -> Manifest:
+        """The rows of ``split``'s ``part``. Raises `MissingDataError` where there are none."""
+        name = f"{split}/{part}"
+        keep = [index for index, names in enumerate(self.table.column("splits").to_pylist()) if name in names]
+        if not keep:
+            raise MissingDataError(f"{self.dataset} has no readable sample in the {part} part of split '{split}'")
+        return self.take(keep)
+
+    def take(self, indices: Sequence[int]) -> Manifest:
+        """The rows at ``indices``, in that order."""
+        return replace(self, table=self.table.take(pa.array(indices, pa.int64())))
+
+
+def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Sequence[ImageFacts]) -> pa.Table:
+    """Samples and the facts read off their images -> a table of `SCHEMA` with empty ``splits``."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "sample_id": sample.sample_id,
+                "patient_id": sample.patient_id,
+                "image": sample.image,
+                "image_sha256": fact.sha256,
+                "height": fact.height,
+                "width": fact.width,
+                "labels": [sample.labels.get(name, -1) for name in label_names],
+                "boxes": None if sample.boxes is None else [list(box[1:]) for box in sample.boxes],
+                "box_labels": None if sample.boxes is None else [box.label for box in sample.boxes],
+                "mask_size": None if sample.mask is None else [sample.mask.height, sample.mask.width],
+                "mask_counts": None if sample.mask is None else sample.mask.counts,
+                **{name: sample.attributes.get(name) for name in ATTRIBUTES},
+                "splits": [],
+            }
+            for sample, fact in zip(samples, facts, strict=True)
+        ],
+        schema=SCHEMA,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes."""
+
+    height: int
+    width: int
+    sha256: str
+
+
+def content_hash(table: pa.Table, *, dataset: str, version: int) -> str:
+    """SHA-256 over the dataset's id, its reader's version and every cell, independent of Parquet's own bytes."""
+    digest = hashlib.sha256(f"{dataset}\0{version}\0".encode())
+    for batch in table.combine_chunks().to_batches(max_chunksize=4096):
+        for row in batch.to_pylist():
+            digest.update(repr(sorted(row.items())).encode())
+    return digest.hexdigest()
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write Parquet at ``path``; the caller makes it atomic."""
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a manifest's table. Raises `MissingDataError` where it is damaged."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise MissingDataError(f"the manifest {path.name} is damaged", fix="medbench data prepare --force") from error
+    if table.schema != SCHEMA:
+        raise MissingDataError(f"the manifest {path.name} has other columns", fix="medbench data prepare --force")
+    return table

@@ -1,0 +1,135 @@
+"""The result of a trial: a typed, versioned JSON document that says what was measured and where it came from.
+
+The schema is the product. Unknown fields are refused, so that a record from a newer medbench is not half-read; an older
+one is migrated step by step. Never a user name, host name or absolute path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from medbench.errors import StoreError
+
+SCHEMA = 1
+
+
+class MetricValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number on the test set. ``low``..``high`` is its 95 % interval, ``n`` the samples it is over.
+
+    ``value`` is None where the metric is undefined on these predictions, and ``note`` then says why.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    note: str = ""
+
+
+class Subset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The training samples of the trial: how many, their digest, and their ids where they are not the whole part."""
+
+    n: int
+    sha256: str
+    sample_ids: list[str] | None = None
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a record came from. ``versions`` are of libraries and plugins; ``revision`` the source revision, if any."""
+
+    medbench: str
+    revision: str | None
+    versions: dict[str, str]
+    device: str
+    precision: str
+    started: str
+    duration_s: float
+    peak_memory_mib: float
+    images_per_second: float | None = None
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One trial's result.
+
+    ``key`` hashes all that determines the result; ``phantom`` is true when data or weights were generated; ``floors`` are
+    the metrics of trivial answers on the same test samples.
+    """
+
+    schema: int
+    key: str
+    phantom: bool
+    task: str
+    task_version: int
+    method: str
+    variant: str
+    method_version: int
+    dataset: str
+    dataset_version: int
+    split: str
+    recipe: str
+    recipe_values: dict[str, Any]
+    recipe_overrides: dict[str, Any]
+    fraction: float
+    seed: int
+    checkpoint_sha256: str | None
+    manifest_sha256: str
+    subset: Subset
+    test_n: int
+    metrics: dict[str, MetricValue]
+    floors: dict[str, dict[str, MetricValue]]
+    notes: dict[str, float]
+    provenance: Provenance
+
+    @property
+    def method_id(self) -> str:
+        """``mgca@resnet50``."""
+        return f"{self.method}@{self.variant}"
+
+    @property
+    def recipe_label(self) -> str:
+        """``standard``, or ``standard[epochs=4]`` where the user changed it."""
+        if not self.recipe_overrides:
+            return self.recipe
+        changes = ",".join(f"{name}={value}" for name, value in sorted(self.recipe_overrides.items()))
+        return f"{self.recipe}[{changes}]"
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""By the schema number it starts from: a function that lifts a document one version up."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def encode(record: Record) -> bytes:
+    """The record as indented UTF-8 JSON; the same record gives the same bytes. Raises `StoreError` on NaN or infinity."""
+    for name, metric in _all_metrics(record):
+        for number in (metric.value, metric.low, metric.high):
+            if number is not None and not math.isfinite(number):
+                raise StoreError(f"metric '{name}' of {record.method_id} on {record.task} is {number}")
+    return msgspec.json.format(_encoder.encode(record), indent=1) + b"\n"
+
+
+def decode(data: bytes, where: str) -> Record:
+    """Read a record, migrating an older schema. Raises `StoreError` naming ``where``."""
+    try:
+        document = msgspec.json.decode(data)
+        if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+            raise StoreError(f"{where} is not a medbench record")
+        while document["schema"] < SCHEMA:
+            document = _MIGRATIONS[document["schema"]](document)
+        if document["schema"] > SCHEMA:
+            raise StoreError(f"{where} has schema {document['schema']}, this medbench reads {SCHEMA}", fix="upgrade medbench")
+        return msgspec.convert(document, Record)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise StoreError(f"{where} is not a valid record ({error})", fix="delete it and run the trial again") from error
+
+
+def _all_metrics(record: Record) -> list[tuple[str, MetricValue]]:
+    rows = list(record.metrics.items())
+    for floor in record.floors.values():
+        rows.extend(floor.items())
+    return rows

@@ -1,0 +1,77 @@
+"""What a dataset reader hands to the core: samples, named splits, and the problems it met on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Box(NamedTuple):
+    """A box in pixels of the original image: ``x``, ``y`` is the top-left corner; ``label`` indexes the label names."""
+
+    label: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Mask(NamedTuple):
+    """A binary mask as COCO compressed run-length counts (column-major) at ``height`` x ``width`` pixels."""
+
+    height: int
+    width: int
+    counts: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One image with its supervision.
+
+    ``image`` is relative to the dataset root, with '/'. ``boxes`` is None where boxes were not annotated and empty where
+    there is none to find; likewise ``mask`` is None, or a mask that may be empty. ``labels`` maps label names to 0 or 1
+    (absent = unknown). ``attributes`` are standard columns for subgroup tables: ``sex``, ``age``, ``view``.
+    """
+
+    sample_id: str
+    patient_id: str
+    image: str
+    labels: Mapping[str, int] = field(default_factory=dict)
+    boxes: tuple[Box, ...] | None = None
+    mask: Mask | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Problem(NamedTuple):
+    """Something wrong in the raw files that was reported and passed over.
+
+    ``kind`` is a short stable word (``missing-image``, ``unreadable-image``, ``bad-row``, ``box-outside``,
+    ``rle-overrun``, ``shared-patient``, ``count``), ``where`` the file and row or the sample id, ``detail`` a sentence.
+    """
+
+    kind: str
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawDataset:
+    """A dataset as its reader found it.
+
+    ``splits`` maps a split name to its parts (``train``, ``valid``, ``test``), each a list of sample ids in published
+    order. A sample may stand in several parts of an as-released split. Samples with an error in their annotation are
+    left out and named in ``problems``.
+    """
+
+    samples: tuple[Sample, ...]
+    splits: Mapping[str, Mapping[str, list[str]]]
+    problems: tuple[Problem, ...] = ()
+
+
+class PhantomSize(NamedTuple):
+    """How large a phantom dataset to draw: ``images`` in all, ``side`` pixels of each side, and the generator's seed."""
+
+    images: int
+    side: int
+    seed: int

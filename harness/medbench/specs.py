@@ -1,0 +1,270 @@
+"""What a plugin says of a method, a dataset or a task: plain data, importable without torch or numpy.
+
+The heavy part of each is an import string (``"package.module:attribute"``), resolved only when a trial needs it.
+Every spec checks itself when it is made, so a plugin author sees the mistake at import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
+
+from medbench.errors import PluginError, UnknownNameError
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+Part = Literal["train", "valid", "test"]
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
+
+CAPABILITIES = frozenset(
+    {
+        "ImageEncoder",
+        "DenseImageEncoder",
+        "TextEncoder",
+        "ImageTextMatcher",
+        "QueryClassifier",
+        "Grounder",
+        "ReportGenerator",
+        "QuestionAnswerer",
+    }
+)
+SUPERVISIONS = frozenset({"labels", "boxes", "masks", "reports", "questions", "pairs"})
+
+
+def check_id(kind: str, value: object) -> None:
+    """Raise `PluginError` unless ``value`` is a lower-case id of letters, digits, '.', '_' and '-'."""
+    if not isinstance(value, str) or not _ID.match(value):
+        raise PluginError(f"bad {kind} id {value!r}: use lower-case letters, digits, '.', '_' and '-'")
+
+
+def _check_import_string(owner: str, value: str) -> None:
+    if not _IMPORT_STRING.match(value):
+        raise PluginError(f"{owner}: '{value}' is not an import string of the form 'package.module:attribute'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSource:
+    """Where a variant's weights come from.
+
+    ``filename`` is relative to the checkpoints root (``mgca/resnet_50.ckpt``). ``url`` is the page a person downloads it
+    from. ``hub`` names weights that a library fetches by itself when the file is absent (a timm or hub id).
+    """
+
+    filename: str
+    url: str = ""
+    hub: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodVariant:
+    """One set of weights of a method, e.g. ``resnet50``; ``checkpoint=None`` means that none is needed."""
+
+    id: str
+    title: str
+    checkpoint: CheckpointSource | None
+    capabilities: frozenset[str]
+
+    def __post_init__(self) -> None:
+        check_id("variant", self.id)
+        unknown = self.capabilities - CAPABILITIES
+        if unknown:
+            raise PluginError(f"variant '{self.id}': unknown capability {', '.join(sorted(unknown))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec:
+    """A pretrained model under evaluation.
+
+    ``variants[0]`` is what the bare id selects. ``pretrained_on`` lists dataset ids, or is None where the authors do
+    not say; leaderboards mark contaminated cells by it. ``version`` rises when a change moves the features.
+    ``loader`` resolves to ``load(request: LoadRequest) -> model`` and ``phantom`` to
+    ``write_phantom(folder: Path, seed: int) -> list[Path]`` (the checkpoint files written, in official form).
+    """
+
+    id: str
+    title: str
+    summary: str
+    variants: tuple[MethodVariant, ...]
+    loader: str
+    licence: str
+    citation: str = ""
+    code_url: str = ""
+    paper_url: str = ""
+    pretrained_on: tuple[str, ...] | None = None
+    phantom: str | None = None
+    tags: tuple[str, ...] = ()
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        check_id("method", self.id)
+        _check_import_string(f"method '{self.id}'", self.loader)
+        if self.phantom is not None:
+            _check_import_string(f"method '{self.id}'", self.phantom)
+        if not self.variants:
+            raise PluginError(f"method '{self.id}': at least one variant is needed")
+        names = [variant.id for variant in self.variants]
+        if len(set(names)) != len(names):
+            raise PluginError(f"method '{self.id}': two variants share an id")
+
+    def variant(self, name: str | None) -> MethodVariant:
+        """The variant of that id; the first one for None. Raises `UnknownNameError`."""
+        if name is None:
+            return self.variants[0]
+        for variant in self.variants:
+            if variant.id == name:
+                return variant
+        raise UnknownNameError(f"variant of {self.id}", name, (variant.id for variant in self.variants))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedFile:
+    """A file or folder of a dataset's official layout, relative to its root."""
+
+    path: str
+    purpose: str
+    kind: Literal["file", "folder"] = "file"
+    required: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSpec:
+    """A published division into parts; ``sizes`` are the official counts (empty where none was published)."""
+
+    name: str
+    rule: str
+    source: str
+    sizes: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
+
+    def __post_init__(self) -> None:
+        check_id("split", self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """One public dataset, read from its official raw layout.
+
+    ``reader`` resolves to ``read(root: Path) -> RawDataset`` and ``phantom`` to
+    ``write_phantom(root: Path, size: PhantomSize) -> None`` (the official raw form). ``splits[0]`` is the default.
+    ``label_names`` are the classes of boxes and labels, in the order of their indices. ``version`` rises when a change
+    of the reader moves numbers.
+    """
+
+    id: str
+    title: str
+    modality: str
+    access: Literal["open", "registration", "credentialed"]
+    licence: str
+    url: str
+    files: tuple[ExpectedFile, ...]
+    supervision: frozenset[str]
+    label_names: tuple[str, ...]
+    splits: tuple[SplitSpec, ...]
+    reader: str
+    citation: str = ""
+    phantom: str | None = None
+    tags: tuple[str, ...] = ()
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        check_id("dataset", self.id)
+        _check_import_string(f"dataset '{self.id}'", self.reader)
+        if self.phantom is not None:
+            _check_import_string(f"dataset '{self.id}'", self.phantom)
+        unknown = self.supervision - SUPERVISIONS
+        if unknown:
+            raise PluginError(f"dataset '{self.id}': unknown supervision {', '.join(sorted(unknown))}")
+        if not self.splits:
+            raise PluginError(f"dataset '{self.id}': at least one split is needed")
+
+    def split(self, name: str) -> SplitSpec:
+        """The split of that name. Raises `UnknownNameError`."""
+        for split in self.splits:
+            if split.name == name:
+                return split
+        raise UnknownNameError(f"split of {self.id}", name, (split.name for split in self.splits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A number that a task reports. ``as_released`` marks one that reproduces a published script rather than sound practice."""
+
+    name: str
+    title: str
+    higher_is_better: bool = True
+    as_released: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Base of every recipe: the hyper-parameters of a protocol, all of which enter a trial's key.
+
+    ``seeds`` are those used when the user names none. ``fraction_overrides`` gives fields that the published protocol
+    changes at a data fraction: ``((0.01, (("lr", 2e-4), ("batch_size", 8))), ...)``.
+    """
+
+    seeds: tuple[int, ...] = (0,)
+    fraction_overrides: tuple[tuple[float, tuple[tuple[str, Any], ...]], ...] = ()
+
+
+RecipeT = TypeVar("RecipeT", bound=Recipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedResult:
+    """A figure that a paper prints, with the table it stands in. Never one from memory."""
+
+    method: str
+    metric: str
+    value: float
+    fraction: float
+    recipe: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """Dataset x protocol x recipe, with the metric that ranks.
+
+    ``metrics[0]`` ranks. ``recipes`` must hold ``standard``. ``loader`` resolves to an object with the methods of
+    `medbench.protocols.Protocol`. ``version`` rises when a change moves numbers; cells of an older version are set aside.
+    """
+
+    id: str
+    title: str
+    dataset: str
+    split: str
+    protocol: str
+    capabilities: frozenset[str]
+    metrics: tuple[MetricSpec, ...]
+    recipes: Mapping[str, Recipe]
+    loader: str
+    reported: tuple[ReportedResult, ...] = ()
+    tags: tuple[str, ...] = ()
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        check_id("task", self.id)
+        _check_import_string(f"task '{self.id}'", self.loader)
+        unknown = self.capabilities - CAPABILITIES
+        if unknown:
+            raise PluginError(f"task '{self.id}': unknown capability {', '.join(sorted(unknown))}")
+        if not self.metrics:
+            raise PluginError(f"task '{self.id}': at least one metric is needed, the first ranks")
+        if "standard" not in self.recipes:
+            raise PluginError(f"task '{self.id}': no recipe 'standard'")
+        object.__setattr__(self, "recipes", MappingProxyType(dict(self.recipes)))
+
+    @property
+    def ranking_metric(self) -> MetricSpec:
+        return self.metrics[0]
+
+    def recipe(self, name: str) -> Recipe:
+        """The preset of that name. Raises `UnknownNameError`."""
+        if name not in self.recipes:
+            raise UnknownNameError(f"recipe of {self.id}", name, self.recipes)
+        return self.recipes[name]

@@ -1,0 +1,71 @@
+"""One distribution, four import packages; tool settings are in pyproject.toml, tested versions in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "harness/medbench/__init__.py").read_text()).group(1)
+
+setup(
+    name="medbench",
+    version=VERSION,
+    description="Standard protocols for pretrained medical vision-language encoders",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    package_dir={
+        "medbench": "harness/medbench",
+        "medbench_methods": "plugins/methods/medbench_methods",
+        "medbench_datasets": "plugins/datasets/medbench_datasets",
+        "medbench_tasks": "plugins/tasks/medbench_tasks",
+    },
+    packages=[
+        "medbench",
+        "medbench.cli",
+        "medbench.executors",
+        "medbench_methods",
+        "medbench_methods.nets",
+        "medbench_datasets",
+        "medbench_tasks",
+        "medbench_tasks.detection",
+        "medbench_tasks.segmentation",
+    ],
+    package_data={"medbench": ["py.typed"]},
+    install_requires=[
+        "click>=8.1",
+        "filelock>=3.12",
+        "msgspec>=0.18",
+        "numpy>=2",
+        "opencv-python-headless>=4.8",
+        "pillow>=10",
+        "platformdirs>=4",
+        "pluggy>=1.5",
+        "pyarrow>=17",
+        "pycocotools>=2.0.8",
+        "pydicom>=3",
+        "rich>=13",
+        "safetensors>=0.4",
+        "scikit-learn>=1.5",
+        "tabulate>=0.9",
+        "timm>=1.0.20",
+        "torch>=2.6",
+        "torchvision",
+        "transformers>=5",
+    ],
+    extras_require={
+        # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install").
+        "mm": ["onedl-mmengine>=0.10.12", "onedl-mmcv>=2.3.6", "onedl-mmdetection>=3.5.1", "onedl-mmsegmentation>=1.4.2"],
+    },
+    entry_points={
+        "console_scripts": ["medbench = medbench.cli:main"],
+        "medbench": [
+            "methods = medbench_methods",
+            "datasets = medbench_datasets",
+            "tasks = medbench_tasks",
+        ],
+    },
+)
