@@ -40,7 +40,9 @@ def read_checkpoint(path: Path, *, state_dict_keys: tuple[str, ...] = ("state_di
     that only code could rebuild, or has no tensors.
     """
     if not path.is_file():
-        raise MissingCheckpointError(f"no checkpoint at {path}", fix="download it there or set its path in medbench.toml")
+        raise MissingCheckpointError(
+            f"no checkpoint at {path}", fix="download it there or set its path in medbench.toml"
+        )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     content = _unpickle_weights_only(path)
@@ -87,7 +89,9 @@ def _unpickle_weights_only(path: Path) -> Any:
                 f"{path} holds objects that only code could rebuild, so it was not loaded",
                 fix="save its state_dict alone (tensors and plain values) and point medbench at that file",
             ) from error
-        raise CheckpointError(f"{path} is not a readable checkpoint ({reason[:120]})", fix="download it again") from error
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint ({reason[:120]})", fix="download it again"
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} is truncated or not a checkpoint ({reason})", fix="download it again") from error

@@ -122,7 +122,9 @@ def decode(data: bytes, where: str) -> Record:
         while document["schema"] < SCHEMA:
             document = _MIGRATIONS[document["schema"]](document)
         if document["schema"] > SCHEMA:
-            raise StoreError(f"{where} has schema {document['schema']}, this medbench reads {SCHEMA}", fix="upgrade medbench")
+            raise StoreError(
+                f"{where} has schema {document['schema']}, this medbench reads {SCHEMA}", fix="upgrade medbench"
+            )
         return msgspec.convert(document, Record)
     except (msgspec.DecodeError, KeyError) as error:
         raise StoreError(f"{where} is not a valid record ({error})", fix="delete it and run the trial again") from error

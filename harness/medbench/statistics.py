@@ -24,9 +24,7 @@ class Interval:
     high: float
 
 
-def patient_weights(
-    patient_ids: Sequence[str], *, replicates: int = REPLICATES, seed: int = SEED
-) -> NDArray[np.int32]:
+def patient_weights(patient_ids: Sequence[str], *, replicates: int = REPLICATES, seed: int = SEED) -> NDArray[np.int32]:
     """(replicates, N) counts: how often each sample is in each replicate, when patients are drawn with replacement."""
     _, patient_of = np.unique(np.asarray(patient_ids, dtype=object).astype(str), return_inverse=True)
     patients = int(patient_of.max()) + 1 if len(patient_of) else 0
@@ -52,9 +50,7 @@ def bootstrap_mean(values: NDArray[np.float64], patient_ids: Sequence[str]) -> I
     return interval_of(weights @ values / weights.sum(axis=1))
 
 
-def bootstrap(
-    statistic: Callable[[NDArray[np.int32]], float], patient_ids: Sequence[str]
-) -> Interval | None:
+def bootstrap(statistic: Callable[[NDArray[np.int32]], float], patient_ids: Sequence[str]) -> Interval | None:
     """Interval of any statistic that takes sample weights (N,) and returns a float (NaN = undefined)."""
     if not len(patient_ids):
         return None

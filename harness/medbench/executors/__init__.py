@@ -1,0 +1,1 @@
+"""How the trials of a plan are carried out; each executor takes a plan and gives its outcomes."""

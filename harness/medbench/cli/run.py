@@ -1,0 +1,124 @@
+"""``medbench run``: prepare, run, print the leaderboard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from medbench.cli.options import Settings, load_registry, print_json, request_options, settings_options
+from medbench.cli.plan import plan_as_json, show_plan, summarise
+from medbench.errors import MedbenchError
+from medbench.plan import Plan, Request, build_plan
+from medbench.progress import Reporter, make_reporter
+from medbench.registry import Registry
+from medbench.store import ResultStore
+
+
+@click.command("run")
+@request_options
+@settings_options
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--strict", is_flag=True, help="Run nothing unless everything can run.")
+@click.option("--allow-incomplete", is_flag=True, help="Go on although over 5 % of a dataset's images are unusable.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines for machines.")
+def run_command(
+    request: Request, settings: Settings, dry_run: bool, strict: bool, allow_incomplete: bool, as_json: bool
+) -> int:
+    """Run methods on tasks, then print the leaderboard.
+
+    What is done is not run again; what is blocked is said first and the rest goes on.
+    """
+    registry = load_registry()
+    plan = build_plan(request, registry, settings)
+    if dry_run:
+        print_json(plan_as_json(plan)) if as_json else show_plan(plan)
+        return _blocked_code(plan)
+    if strict and (blocked := plan.of_state("blocked")):
+        raise _first_error(plan) or MedbenchError(blocked[0].reason)
+    restrict_devices(settings)
+    with make_reporter(as_json=as_json) as reporter:
+        _say_blocked(plan, reporter)
+        if plan.unprepared and plan.of_state("ready"):
+            failed = _prepare(plan, reporter, allow_incomplete=allow_incomplete)
+            plan = build_plan(request, registry, settings)
+        else:
+            failed = {}
+        reporter.message(summarise(plan))
+        code = _run(plan, failed, registry, settings, reporter)
+    if not as_json:
+        _print_leaderboard(plan, registry, settings)
+    return code or _blocked_code(plan)
+
+
+def restrict_devices(settings: Settings) -> None:
+    """Let libraries see only the device that was asked for; must come before torch looks for GPUs."""
+    kind, _, number = settings.device.partition(":")
+    if kind == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif number:
+        os.environ["CUDA_VISIBLE_DEVICES"] = number
+
+
+def _prepare(plan: Plan, reporter: Reporter, *, allow_incomplete: bool) -> dict[str, MedbenchError]:
+    from medbench.cli.data import say_problems
+    from medbench.preparation import prepare
+
+    failed: dict[str, MedbenchError] = {}
+    for files in plan.unprepared:
+        reporter.message(f"preparing {files.spec.id}")
+        try:
+            say_problems(prepare(files, reporter, allow_incomplete=allow_incomplete), reporter.message)
+        except MedbenchError as error:
+            failed[files.spec.id] = error
+            reporter.message(f"error: {error}")
+    return failed
+
+
+def _run(
+    plan: Plan, failed: dict[str, MedbenchError], registry: Registry, settings: Settings, reporter: Reporter
+) -> int:
+    from medbench.executors.local import LocalExecutor
+
+    trials = [planned for planned in plan.of_state("ready") if planned.key is not None]
+    outcomes = LocalExecutor(registry, settings).run(trials, reporter)
+    store = ResultStore(settings.results)
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    records += [store.read(one.trial.task.id, one.trial.choice.id, str(one.key)) for one in plan.of_state("done")]
+    for problem in registry.announce("medbench_run_finished", records=records):
+        reporter.message(f"warning: {problem}")
+    codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
+    codes += [error.exit_code for error in failed.values()]
+    return codes[0] if codes and len(set(codes)) == 1 else int(bool(codes))
+
+
+def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> None:
+    from medbench.leaderboard import table_text
+
+    tasks = {planned.trial.task.id for planned in plan.trials}
+    loaded = ResultStore(settings.results).read_all()
+    for problem in loaded.problems:
+        click.echo(f"warning: {problem}", err=True)
+    chosen = [record for record in loaded.records if record.task in tasks]
+    if chosen:
+        click.echo(table_text(chosen, registry.tasks, registry.methods))
+
+
+def _say_blocked(plan: Plan, reporter: Reporter) -> None:
+    reasons = dict.fromkeys(f"blocked: {planned.reason}" for planned in plan.of_state("blocked"))
+    reasons |= dict.fromkeys(
+        f"not applicable: {planned.trial.task.id}: {planned.reason}" for planned in plan.of_state("not-applicable")
+    )
+    for reason in reasons:
+        reporter.message(reason)
+
+
+def _first_error(plan: Plan) -> MedbenchError | None:
+    errors: Sequence[MedbenchError] = [one.error for one in plan.of_state("blocked") if one.error is not None]
+    return errors[0] if errors else None
+
+
+def _blocked_code(plan: Plan) -> int:
+    error = _first_error(plan)
+    return error.exit_code if error is not None else 0

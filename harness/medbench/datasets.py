@@ -1,0 +1,104 @@
+"""What can be known of a dataset without reading it: its folder, which expected files are there, whether it was prepared.
+
+Imports neither pyarrow nor numpy, so that ``plan`` and ``data status`` stay light. `medbench.preparation` does the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from medbench.errors import MissingDataError
+from medbench.settings import Settings
+from medbench.specs import DatasetSpec, ExpectedFile
+
+PHANTOM_MARK = "PHANTOM.json"
+FORMAT = 1
+"""Rises when manifests of an older medbench must be prepared again."""
+
+
+class ProblemGroup(msgspec.Struct, frozen=True):
+    """Problems of one kind: how many, and the first few as ``where: detail``."""
+
+    kind: str
+    count: int
+    examples: list[str]
+
+
+class ManifestInfo(msgspec.Struct, frozen=True):
+    """What `medbench.preparation` found, kept as JSON beside the manifest's Parquet."""
+
+    format: int
+    dataset: str
+    dataset_version: int
+    signature: str
+    sha256: str
+    phantom: bool
+    samples: int
+    expected_samples: int
+    parts: dict[str, dict[str, int]]
+    problems: list[ProblemGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFiles:
+    """A dataset as it lies on this machine."""
+
+    spec: DatasetSpec
+    root: Path
+    missing: tuple[ExpectedFile, ...]
+    info_path: Path
+    table_path: Path
+
+    @property
+    def present(self) -> bool:
+        return not self.missing
+
+    @property
+    def phantom(self) -> bool:
+        return (self.root / PHANTOM_MARK).is_file()
+
+    def require(self) -> None:
+        """Raise `MissingDataError`, naming every absent file, unless all are there."""
+        if not self.root.is_dir():
+            raise MissingDataError(
+                f"no data for {self.spec.id}: {self.root} does not exist",
+                fix=f"get it from {self.spec.url} and set [data] {self.spec.id} in medbench.toml, or --data",
+            )
+        if self.missing:
+            names = ", ".join(one.path for one in self.missing)
+            raise MissingDataError(
+                f"{self.spec.id} in {self.root} lacks {names}",
+                fix=f"medbench show {self.spec.id} says what belongs there",
+            )
+
+    def info(self) -> ManifestInfo | None:
+        """What the last preparation found, or None where there was none or the raw files have changed since."""
+        try:
+            info = msgspec.json.decode(self.info_path.read_bytes(), type=ManifestInfo)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        fresh = info.format == FORMAT and info.dataset_version == self.spec.version and self.table_path.is_file()
+        return info if fresh and info.signature == self.signature() else None
+
+    def signature(self) -> str:
+        """Changes when an expected file or folder is replaced, grows, or gains or loses an entry; reads no content."""
+        seen = []
+        for expected in self.spec.files:
+            for path in sorted(self.root.glob(expected.path)):
+                stat = path.stat()
+                seen.append([str(path.relative_to(self.root)), stat.st_size, stat.st_mtime_ns])
+        return hashlib.sha256(json.dumps([self.phantom, seen]).encode()).hexdigest()
+
+
+def locate(spec: DatasetSpec, settings: Settings) -> DatasetFiles:
+    """Where a dataset lies under these settings, and which of its required files are absent."""
+    root = settings.dataset_root(spec.id)
+    missing = tuple(one for one in spec.files if one.required and next(iter(root.glob(one.path)), None) is None)
+    place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    base = settings.cache / "manifests" / f"{spec.id}-{place}"
+    return DatasetFiles(spec, root, missing, base.with_suffix(".json"), base.with_suffix(".parquet"))

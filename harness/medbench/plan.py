@@ -1,0 +1,209 @@
+"""From a selection to trials, with all that is missing told at once: the preflight.
+
+Light on purpose: neither torch nor numpy is imported, so ``medbench plan`` answers at once.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from medbench import checkpoints
+from medbench.datasets import DatasetFiles, ManifestInfo, locate
+from medbench.digests import DigestCache
+from medbench.errors import MedbenchError, MissingCheckpointError, UsageError
+from medbench.registry import Registry
+from medbench.selection import MethodChoice, select_methods, select_tasks
+from medbench.settings import Settings
+from medbench.specs import CheckpointSource, TaskSpec
+from medbench.store import ResultStore
+from medbench.trials import Trial, resolve_recipe, trial_key
+
+State = Literal["ready", "done", "blocked", "not-applicable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked to run. ``seeds`` None means those that the recipe names."""
+
+    methods: str
+    tasks: str
+    recipe: str = "standard"
+    fractions: tuple[float, ...] = (1.0,)
+    seeds: tuple[int, ...] | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTrial:
+    """A trial with its state. ``key`` is None while the dataset is not prepared, or the trial blocked.
+
+    ``checkpoint`` is the identity of the weights: a SHA-256, ``hub:<id>``, or None for a method that needs none.
+    ``estimate_s`` and ``estimate_bytes`` are medians over past records of that task and method, None where there are none.
+    """
+
+    trial: Trial
+    state: State
+    reason: str = ""
+    key: str | None = None
+    checkpoint: str | None = None
+    phantom: bool = False
+    estimate_s: float | None = None
+    estimate_bytes: int | None = None
+    error: MedbenchError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Trials in the order they will run, and the datasets that must be prepared first."""
+
+    trials: tuple[PlannedTrial, ...]
+    unprepared: tuple[DatasetFiles, ...]
+
+    def of_state(self, state: State) -> tuple[PlannedTrial, ...]:
+        """The trials in that state."""
+        return tuple(planned for planned in self.trials if planned.state == state)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A variant's weights as found: their identity, or the error that says they are missing."""
+
+    identity: str | None = None
+    phantom: bool = False
+    error: MedbenchError | None = None
+
+
+def build_plan(request: Request, registry: Registry, settings: Settings) -> Plan:
+    """The plan of a request. Raises `UsageError` for names, recipes, fractions or seeds that make no sense."""
+    planner = _Planner(registry, settings)
+    trials = [planner.place(trial) for trial in _trials(request, registry)]
+    unprepared = [
+        files for name, files in planner.datasets.items() if files.present and planner.manifests[name] is None
+    ]
+    return Plan(tuple(trials), tuple(unprepared))
+
+
+def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache) -> Weights:
+    """The identity of a variant's weights under these settings, or what is missing."""
+    source = choice.variant.checkpoint
+    if source is None:
+        return Weights()
+    path = settings.checkpoint_path(choice.spec.id, choice.variant.id, source.filename)
+    if path.is_file():
+        return Weights(digests.sha256(path), checkpoints.is_phantom(path))
+    if source.hub is not None and f"{choice.id}" not in settings.checkpoint_overrides:
+        return Weights(f"hub:{source.hub}")
+    return Weights(error=_missing_checkpoint(choice, source, str(path)))
+
+
+class _Planner:
+    """Looks each dataset and each checkpoint up once."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        self.registry = registry
+        self.settings = settings
+        self.store = ResultStore(settings.results)
+        self.digests = DigestCache(settings.cache / "digests.json")
+        self.datasets: dict[str, DatasetFiles] = {}
+        self.manifests: dict[str, ManifestInfo | None] = {}
+        self.weights: dict[str, Weights] = {}
+        self._past: dict[tuple[str, str], list[tuple[float, int]]] | None = None
+
+    def place(self, trial: Trial) -> PlannedTrial:
+        """The state of a trial."""
+        lacking = trial.task.capabilities - trial.choice.variant.capabilities
+        if lacking:
+            reason = f"{trial.choice.id} has no {', '.join(sorted(lacking))}"
+            return PlannedTrial(trial=trial, state="not-applicable", reason=reason)
+        try:
+            files = self._dataset(trial.task.dataset)
+            files.require()
+        except MedbenchError as error:
+            return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
+        weights = self._weights(trial.choice)
+        if weights.error is not None:
+            return PlannedTrial(trial=trial, state="blocked", reason=str(weights.error), error=weights.error)
+        return self._with_key(trial, weights, files)
+
+    def _with_key(self, trial: Trial, weights: Weights, files: DatasetFiles) -> PlannedTrial:
+        info = self.manifests[trial.task.dataset]
+        phantom = weights.phantom or files.phantom
+        seconds, size = self._estimate(trial)
+        key = None
+        state: State = "ready"
+        reason = "" if info is not None else f"{trial.task.dataset} will be prepared first"
+        if info is not None:
+            key = trial_key(trial, checkpoint=weights.identity, manifest=info.sha256, precision=self.settings.precision)
+            if self.store.exists(trial.task.id, trial.choice.id, key):
+                state = "done"
+        return PlannedTrial(
+            trial=trial,
+            state=state,
+            reason=reason,
+            key=key,
+            checkpoint=weights.identity,
+            phantom=phantom,
+            estimate_s=seconds,
+            estimate_bytes=size,
+        )
+
+    def _dataset(self, name: str) -> DatasetFiles:
+        if name not in self.datasets:
+            files = locate(self.registry.dataset(name), self.settings)
+            self.datasets[name] = files
+            self.manifests[name] = files.info() if files.present else None
+        return self.datasets[name]
+
+    def _weights(self, choice: MethodChoice) -> Weights:
+        if choice.id not in self.weights:
+            self.weights[choice.id] = find_weights(choice, self.settings, self.digests)
+        return self.weights[choice.id]
+
+    def _estimate(self, trial: Trial) -> tuple[float | None, int | None]:
+        if self._past is None:
+            self._past = {}
+            for record in self.store.read_all().records:
+                path = self.store.path(record.task, record.method_id, record.key)
+                size = sum(one.stat().st_size for one in (path, path.with_suffix(".parquet")) if one.is_file())
+                self._past.setdefault((record.task, record.method_id), []).append((record.provenance.duration_s, size))
+        past = self._past.get((trial.task.id, trial.choice.id))
+        if not past:
+            return None, None
+        return statistics.median(one[0] for one in past), int(statistics.median(one[1] for one in past))
+
+
+def _trials(request: Request, registry: Registry) -> Iterator[Trial]:
+    tasks = select_tasks(request.tasks, registry)
+    choices = select_methods(request.methods, registry)
+    _check_fractions(request.fractions)
+    with_recipe = [task for task in tasks if request.recipe in task.recipes]
+    if not with_recipe:
+        tasks[0].recipe(request.recipe)
+    for task in with_recipe:
+        for choice in choices:
+            for fraction in request.fractions:
+                yield from _seeded(request, task, choice, fraction)
+
+
+def _seeded(request: Request, task: TaskSpec, choice: MethodChoice, fraction: float) -> Iterator[Trial]:
+    recipe = resolve_recipe(task.recipe(request.recipe), fraction, request.overrides)
+    changed = {name: getattr(recipe, name) for name in request.overrides}
+    for seed in request.seeds if request.seeds is not None else recipe.seeds:
+        yield Trial(choice, task, request.recipe, recipe, changed, fraction, seed)
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    for fraction in fractions:
+        if not 0 < fraction <= 1:
+            raise UsageError(f"the fraction {fraction:g} is outside (0, 1]")
+
+
+def _missing_checkpoint(choice: MethodChoice, source: CheckpointSource, path: str) -> MissingCheckpointError:
+    where = f"download it from {source.url}, then " if source.url else ""
+    return MissingCheckpointError(
+        f"no checkpoint for {choice.id} at {path}",
+        fix=f'{where}put it there or set [checkpoints] "{choice.id}" in medbench.toml',
+    )

@@ -1,0 +1,206 @@
+"""From a dataset's raw files to its manifest: read, decode every image once, check, report, write.
+
+What is wrong is reported and passed over; only a dataset that could not give a comparable number is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from medbench import datasets, manifest
+from medbench.checkpoints import sha256_of
+from medbench.datasets import DatasetFiles, ManifestInfo, ProblemGroup
+from medbench.errors import MissingDataError
+from medbench.files import write_atomically, write_bytes_atomically
+from medbench.images import ImageError, read_grey
+from medbench.loading import resolve
+from medbench.manifest import ImageFacts, Manifest
+from medbench.protocols import PhaseReporter
+from medbench.samples import Box, Problem, RawDataset, Sample
+from medbench.specs import DatasetSpec
+
+TOLERATED_SHARE_LOST = 0.05
+"""More unusable images than this and a result would not compare: the dataset is refused unless told otherwise."""
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Samples whose image could be decoded, what decoding told, and what was lost on the way."""
+
+    samples: tuple[Sample, ...]
+    facts: tuple[ImageFacts, ...]
+    problems: tuple[Problem, ...]
+
+
+def prepare(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> ManifestInfo:
+    """Make the manifest of a dataset and write it to the cache.
+
+    Raises `MissingDataError` where required files are absent, or where over 5 % of the images are missing or unreadable
+    and ``allow_incomplete`` is false.
+    """
+    files.require()
+    spec = files.spec
+    signature = files.signature()
+    raw: RawDataset = resolve(spec.reader, f"dataset '{spec.id}'")(files.root)
+    checked = check_images(raw.samples, files.root, progress)
+    lost = len(raw.samples) - len(checked.samples)
+    if not checked.samples or (lost > TOLERATED_SHARE_LOST * len(raw.samples) and not allow_incomplete):
+        first = checked.problems[0] if checked.problems else Problem("count", spec.id, "no sample was found")
+        raise MissingDataError(
+            f"{spec.id}: {lost:,} of {len(raw.samples):,} images cannot be used (first: {first.where}: {first.detail})",
+            fix=f"complete {files.root}, or pass --allow-incomplete to go on without them",
+        )
+    table = manifest.build_table(checked.samples, spec.label_names, checked.facts)
+    table = _with_splits(table, raw.splits)
+    parts = _part_sizes(table)
+    problems = [*raw.problems, *checked.problems, *_count_problems(spec, parts), *_shared_patients(table)]
+    info = ManifestInfo(
+        format=datasets.FORMAT,
+        dataset=spec.id,
+        dataset_version=spec.version,
+        signature=signature,
+        sha256=manifest.content_hash(table, dataset=spec.id, version=spec.version),
+        phantom=files.phantom,
+        samples=table.num_rows,
+        expected_samples=len(raw.samples),
+        parts=parts,
+        problems=group_problems(problems),
+    )
+    write_atomically(files.table_path, lambda path: manifest.write_table(table, path))
+    write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
+    return info
+
+
+def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
+    """The prepared manifest. Raises `MissingDataError` where it is damaged or no longer what ``info`` says."""
+    table = manifest.read_table(files.table_path)
+    if manifest.content_hash(table, dataset=info.dataset, version=info.dataset_version) != info.sha256:
+        raise MissingDataError(
+            f"the manifest of {info.dataset} does not match its hash",
+            fix=f"medbench data prepare {info.dataset} --force",
+        )
+    return Manifest(info.dataset, files.root, files.spec.label_names, info.sha256, info.phantom, table)
+
+
+def check_images(samples: Sequence[Sample], root: Path, progress: PhaseReporter) -> Checked:
+    """Decode every image once, in threads, and fit boxes and masks to the sizes found."""
+    kept: list[Sample] = []
+    facts: list[ImageFacts] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = pool.map(lambda sample: _facts(root / sample.image), samples)
+        for sample, fact in zip(samples, progress.track(results, "prepare", len(samples)), strict=True):
+            if isinstance(fact, Problem):
+                problems.append(fact._replace(where=f"{sample.sample_id} ({sample.image})"))
+                continue
+            fitted, complaints = _fit_to_image(sample, fact)
+            problems.extend(complaints)
+            if fitted is not None:
+                kept.append(fitted)
+                facts.append(fact)
+    return Checked(tuple(kept), tuple(facts), tuple(problems))
+
+
+def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
+    """Problems by kind, most frequent first, with the first few of each."""
+    by_kind: dict[str, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        by_kind[problem.kind].append(problem)
+    groups = [
+        ProblemGroup(kind, len(found), [f"{one.where}: {one.detail}" for one in found[:_EXAMPLES]])
+        for kind, found in by_kind.items()
+    ]
+    return sorted(groups, key=lambda group: (-group.count, group.kind))
+
+
+def _facts(path: Path) -> ImageFacts | Problem:
+    if not path.is_file():
+        return Problem("missing-image", path.name, "the file does not exist")
+    try:
+        height, width = read_grey(path).shape
+    except ImageError as error:
+        return Problem("unreadable-image", path.name, error.message)
+    return ImageFacts(height, width, sha256_of(path))
+
+
+def _fit_to_image(sample: Sample, fact: ImageFacts) -> tuple[Sample | None, list[Problem]]:
+    problems = []
+    if sample.mask is not None and (sample.mask.height, sample.mask.width) != (fact.height, fact.width):
+        detail = f"the mask is {sample.mask.width} x {sample.mask.height}, the image {fact.width} x {fact.height}"
+        return None, [Problem("mask-size", sample.sample_id, detail)]
+    if sample.boxes is not None:
+        fitted = [_clip(box, fact) for box in sample.boxes]
+        for box, inside in zip(sample.boxes, fitted, strict=True):
+            if inside is None:
+                problems.append(
+                    Problem("box-outside", sample.sample_id, f"{tuple(box[1:])} is not inside the image; left out")
+                )
+            elif inside != box:
+                problems.append(
+                    Problem("box-clipped", sample.sample_id, f"{tuple(box[1:])} leaves the image; clipped to it")
+                )
+        sample = replace(sample, boxes=tuple(box for box in fitted if box is not None))
+    return sample, problems
+
+
+def _clip(box: Box, fact: ImageFacts) -> Box | None:
+    left, top = max(0.0, box.x), max(0.0, box.y)
+    right, bottom = min(float(fact.width), box.x + box.width), min(float(fact.height), box.y + box.height)
+    if right <= left or bottom <= top:
+        return None
+    if (left, top, right, bottom) == (box.x, box.y, box.x + box.width, box.y + box.height):
+        return box
+    return Box(box.label, left, top, right - left, bottom - top)
+
+
+def _with_splits(table: pa.Table, splits: Mapping[str, Mapping[str, list[str]]]) -> pa.Table:
+    names: dict[str, list[str]] = defaultdict(list)
+    for split, parts in splits.items():
+        for part, ids in parts.items():
+            for sample_id in ids:
+                if f"{split}/{part}" not in names[sample_id]:
+                    names[sample_id].append(f"{split}/{part}")
+    column = pa.array([names[one] for one in table.column("sample_id").to_pylist()], pa.list_(pa.string()))
+    return table.set_column(table.schema.get_field_index("splits"), manifest.SCHEMA.field("splits"), column)
+
+
+def _part_sizes(table: pa.Table) -> dict[str, dict[str, int]]:
+    sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for names in table.column("splits").to_pylist():
+        for name in names:
+            split, _, part = name.partition("/")
+            sizes[split][part] += 1
+    return {split: dict(parts) for split, parts in sizes.items()}
+
+
+def _count_problems(spec: DatasetSpec, parts: Mapping[str, Mapping[str, int]]) -> list[Problem]:
+    problems = []
+    for split in spec.splits:
+        for part, published in split.sizes.items():
+            found = parts.get(split.name, {}).get(part, 0)
+            if found != published:
+                problems.append(Problem("count", f"{split.name}/{part}", f"{found:,} samples, published {published:,}"))
+    return problems
+
+
+def _shared_patients(table: pa.Table) -> list[Problem]:
+    parts_of: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for patient, names in zip(table.column("patient_id").to_pylist(), table.column("splits").to_pylist(), strict=True):
+        for name in names:
+            split, _, part = name.partition("/")
+            parts_of[split, patient].add(part)
+    return [
+        Problem("shared-patient", f"split {split}", f"patient {patient} is in {', '.join(sorted(parts))}")
+        for (split, patient), parts in sorted(parts_of.items())
+        if len(parts) > 1
+    ]

@@ -1,0 +1,197 @@
+"""Everything that plugins offer, gathered from the entry-point group ``medbench``.
+
+Each entry point is loaded in its own try: a plugin that fails to import, or that hands over a bad spec, is kept with its
+reason and everything else goes on. An id that two plugins claim belongs to neither until one of them is uninstalled:
+guessing would change what a name in a leaderboard means.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import pluggy
+
+from medbench import hookspecs
+from medbench.errors import PluginError, UnknownNameError
+from medbench.specs import DatasetSpec, MethodSpec, TaskSpec
+
+GROUP = "medbench"
+
+SpecT = TypeVar("SpecT", MethodSpec, DatasetSpec, TaskSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One entry point: where it comes from, what it offers, and what is wrong with it (one line each)."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    offers: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """``ok``, ``partly`` (some specs refused) or ``broken`` (nothing usable)."""
+        if not self.problems:
+            return "ok"
+        return "partly" if self.offers else "broken"
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+@dataclass(slots=True)
+class _Loading:
+    entry_point: importlib.metadata.EntryPoint
+    plugin: Any = None
+    offers: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        return f"{self.entry_point.name} ({_distribution(self.entry_point)[0]})"
+
+    def freeze(self) -> Plugin:
+        distribution, version = _distribution(self.entry_point)
+        point = self.entry_point
+        return Plugin(point.name, point.value, distribution, version, tuple(self.offers), tuple(self.problems))
+
+
+class Catalogue(Generic[SpecT]):
+    """The specs of one kind, by id, and the ids that are contested."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._specs: dict[str, SpecT] = {}
+        self._owners: dict[str, list[_Loading]] = {}
+
+    def offer(self, spec: SpecT, owner: _Loading) -> None:
+        """Take a spec in; a second owner of an id makes it contested."""
+        owners = self._owners.setdefault(spec.id, [])
+        owners.append(owner)
+        if len(owners) == 1:
+            self._specs[spec.id] = spec
+            owner.offers.append(f"{self.kind} {spec.id}")
+            return
+        self._specs.pop(spec.id, None)
+        for one in owners:
+            others = " and ".join(sorted({other.label for other in owners if other is not one})) or one.label
+            problem = f"{self.kind} id '{spec.id}' is also claimed by {others}"
+            if f"{self.kind} {spec.id}" in one.offers:
+                one.offers.remove(f"{self.kind} {spec.id}")
+            if problem not in one.problems:
+                one.problems.append(problem)
+
+    @property
+    def specs(self) -> Mapping[str, SpecT]:
+        """Uncontested specs, sorted by id."""
+        return MappingProxyType(dict(sorted(self._specs.items())))
+
+    def get(self, name: str) -> SpecT:
+        """The spec of that id. Raises `PluginError` where it is contested and `UnknownNameError` where nobody has it."""
+        if name in self._specs:
+            return self._specs[name]
+        if name in self._owners:
+            owners = " and ".join(owner.label for owner in self._owners[name])
+            raise PluginError(f"{self.kind} '{name}' is claimed by {owners}", fix="uninstall one of them")
+        raise UnknownNameError(self.kind, name, self._specs)
+
+
+class Registry:
+    """All plugins and what they offer. Make one with `Registry.load`."""
+
+    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint]) -> None:
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._methods: Catalogue[MethodSpec] = Catalogue("method")
+        self._datasets: Catalogue[DatasetSpec] = Catalogue("dataset")
+        self._tasks: Catalogue[TaskSpec] = Catalogue("task")
+        loadings = [self._load(point) for point in sorted(entry_points, key=lambda point: (point.name, point.value))]
+        self._plugins = tuple(loading.freeze() for loading in loadings)
+
+    @classmethod
+    def load(cls) -> Registry:
+        """The registry of everything installed in this environment."""
+        return cls(importlib.metadata.entry_points(group=GROUP))
+
+    @property
+    def methods(self) -> Mapping[str, MethodSpec]:
+        return self._methods.specs
+
+    @property
+    def datasets(self) -> Mapping[str, DatasetSpec]:
+        return self._datasets.specs
+
+    @property
+    def tasks(self) -> Mapping[str, TaskSpec]:
+        return self._tasks.specs
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        return self._plugins
+
+    def method(self, name: str) -> MethodSpec:
+        """See `Catalogue.get`."""
+        return self._methods.get(name)
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """See `Catalogue.get`."""
+        return self._datasets.get(name)
+
+    def task(self, name: str) -> TaskSpec:
+        """See `Catalogue.get`."""
+        return self._tasks.get(name)
+
+    def announce(self, hook: str, **arguments: Any) -> list[str]:
+        """Call a life-cycle hook on every plugin; what a tracker raises is handed back as text and stops nothing."""
+        problems = []
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            chosen = {name: arguments[name] for name in implementation.argnames}
+            try:
+                implementation.function(**chosen)
+            except Exception as error:  # a tracker must never cost a result
+                problems.append(f"{implementation.plugin_name}: {hook} raised {type(error).__name__}: {error}")
+        return problems
+
+    def _load(self, point: importlib.metadata.EntryPoint) -> _Loading:
+        loading = _Loading(point)
+        try:
+            loading.plugin = point.load()
+            self._manager.register(loading.plugin, name=f"{point.name} [{_distribution(point)[0]}]")
+        except Exception as error:  # a plugin may raise anything at import
+            loading.problems.append(_one_line(error))
+            return loading
+        self._collect(loading, "medbench_methods", MethodSpec, self._methods)
+        self._collect(loading, "medbench_datasets", DatasetSpec, self._datasets)
+        self._collect(loading, "medbench_tasks", TaskSpec, self._tasks)
+        return loading
+
+    def _collect(self, loading: _Loading, hook: str, kind: type[SpecT], catalogue: Catalogue[SpecT]) -> None:
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        for implementation in implementations:
+            if implementation.plugin is not loading.plugin:
+                continue
+            try:
+                for spec in implementation.function():
+                    if isinstance(spec, kind):
+                        catalogue.offer(spec, loading)
+                    else:
+                        loading.problems.append(f"{hook} gave a {type(spec).__name__}, not a {kind.__name__}")
+            except Exception as error:  # a generator hook may raise half-way
+                loading.problems.append(f"{hook}: {_one_line(error)}")
+
+
+def _distribution(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    dist = point.dist
+    return (dist.name, dist.version) if dist is not None else ("unknown", "0")
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,251 @@
+"""One trial, from its plan to its record."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import resource
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medbench import __version__, capabilities, preparation, subsets
+from medbench.capabilities import LoadRequest
+from medbench.datasets import locate
+from medbench.errors import CheckpointError, PluginError, TrialError
+from medbench.loading import resolve
+from medbench.plan import PlannedTrial
+from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
+from medbench.records import SCHEMA, MetricValue, Provenance, Record
+from medbench.revision import source_revision
+from medbench.specs import Recipe, TaskSpec
+from medbench.store import ResultStore
+from medbench.trials import Trial, recipe_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from medbench.manifest import Manifest
+    from medbench.registry import Registry
+    from medbench.settings import Settings
+
+MODEL = "model"
+"""The ``source`` of the method's own predictions in the Parquet; floors stand beside them under their names."""
+
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "numpy",
+    "onedl-mmengine",
+    "onedl-mmcv",
+    "onedl-mmdetection",
+    "onedl-mmsegmentation",
+    "pycocotools",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The manifest's parts for a trial; ``whole`` is false where ``train`` is a drawn subset."""
+
+    train: Manifest
+    valid: Manifest
+    test: Manifest
+    whole: bool
+
+
+def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, progress: PhaseReporter) -> Record:
+    """Run a planned trial and write its record and predictions. The caller holds the trial's claim.
+
+    Raises `medbench.errors.MedbenchError` for what a user can mend; anything else is a defect of the plugin or medbench.
+    """
+    import torch
+
+    trial = planned.trial
+    started = datetime.datetime.now(datetime.UTC)
+    clock = time.perf_counter()
+    progress.phase("load")
+    parts = load_parts(trial, registry, settings)
+    model = load_model(trial, settings)
+    compute = settle_compute(settings)
+    model.to(compute.device)
+    if compute.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    work_dir = settings.cache / "work" / str(planned.key)
+    protocol: TaskProtocol = resolve(trial.task.loader, f"task '{trial.task.id}'")
+    outcome = protocol.run(
+        TrialContext(
+            task=trial.task,
+            recipe=trial.recipe,
+            model=model,
+            train=parts.train,
+            valid=parts.valid,
+            test=parts.test,
+            seed=trial.seed,
+            compute=compute,
+            work_dir=work_dir,
+            progress=progress,
+        )
+    )
+    progress.phase("score")
+    predictions = join_predictions(outcome)
+    metrics, floors = score(trial.task, trial.recipe, protocol, predictions)
+    record = Record(
+        schema=SCHEMA,
+        key=str(planned.key),
+        phantom=planned.phantom or parts.test.phantom,
+        task=trial.task.id,
+        task_version=trial.task.version,
+        method=trial.choice.spec.id,
+        variant=trial.choice.variant.id,
+        method_version=trial.choice.spec.version,
+        dataset=trial.task.dataset,
+        dataset_version=registry.dataset(trial.task.dataset).version,
+        split=trial.task.split,
+        recipe=trial.recipe_name,
+        recipe_values=recipe_values(trial.recipe),
+        recipe_overrides=dict(trial.overrides),
+        fraction=trial.fraction,
+        seed=trial.seed,
+        checkpoint_sha256=planned.checkpoint,
+        manifest_sha256=parts.test.sha256,
+        subset=subsets.describe(parts.train.sample_ids, whole=parts.whole),
+        test_n=len(parts.test),
+        metrics=metrics,
+        floors=floors,
+        notes={name: float(value) for name, value in outcome.notes.items()},
+        provenance=Provenance(
+            medbench=__version__,
+            revision=source_revision(),
+            versions=library_versions(),
+            device=_device_name(compute),
+            precision=compute.precision,
+            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            duration_s=round(time.perf_counter() - clock, 3),
+            peak_memory_mib=_peak_memory_mib(compute),
+            images_per_second=outcome.notes.get("images_per_second"),
+        ),
+    )
+    ResultStore(settings.results).write(record, predictions)
+    shutil.rmtree(work_dir, ignore_errors=True)
+    return record
+
+
+def load_parts(trial: Trial, registry: Registry, settings: Settings) -> Parts:
+    """The train subset, valid and test parts of a trial's dataset, which must be prepared."""
+    files = locate(registry.dataset(trial.task.dataset), settings)
+    info = files.info()
+    if info is None:
+        raise TrialError(f"{trial.task.dataset} is not prepared", fix=f"medbench data prepare {trial.task.dataset}")
+    manifest = preparation.load(files, info)
+    train = manifest.part(trial.task.split, "train")
+    chosen = subsets.draw(train.sample_ids, trial.fraction, trial.seed)
+    return Parts(
+        train=train.take(chosen),
+        valid=manifest.part(trial.task.split, "valid"),
+        test=manifest.part(trial.task.split, "test"),
+        whole=trial.fraction == 1,
+    )
+
+
+def load_model(trial: Trial, settings: Settings) -> Any:
+    """The method's model, in eval mode on the CPU, checked to have the capabilities its spec claims for the task."""
+    choice = trial.choice
+    source = choice.variant.checkpoint
+    path: Path | None = None
+    if source is not None:
+        path = settings.checkpoint_path(choice.spec.id, choice.variant.id, source.filename)
+        if not path.is_file():
+            path = None
+    load = resolve(choice.spec.loader, f"method '{choice.spec.id}'")
+    request = LoadRequest(variant=choice.variant.id, checkpoint=path, assets=settings.checkpoints, seed=trial.seed)
+    try:
+        model = load(request)
+    except (RuntimeError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{choice.id} could not be loaded: {type(error).__name__}: {reason}") from error
+    for name in sorted(trial.task.capabilities):
+        if not isinstance(model, getattr(capabilities, name)):
+            raise PluginError(f"method '{choice.spec.id}' claims {name}, but what it loads is not one")
+    return model
+
+
+def score(
+    task: TaskSpec, recipe: Recipe, protocol: TaskProtocol, predictions: pa.Table
+) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
+    """Metrics of the model and of each floor, from kept predictions. Raises `TrialError` where one is missing."""
+    import pyarrow.compute as pc
+
+    scored: dict[str, dict[str, MetricValue]] = {}
+    for source in predictions.column("source").unique().to_pylist():
+        rows = predictions.filter(pc.equal(predictions.column("source"), source)).drop_columns(["source"])
+        scored[source] = protocol.score(task, recipe, rows)
+        missing = {metric.name for metric in task.metrics} - scored[source].keys()
+        if missing:
+            raise TrialError(f"task '{task.id}' gave no {', '.join(sorted(missing))} for {source}")
+    return scored.pop(MODEL), scored
+
+
+def join_predictions(outcome: TrialOutcome) -> pa.Table:
+    """The model's and the floors' predictions as one table with a ``source`` column."""
+    import pyarrow as pa
+
+    tables = {MODEL: outcome.predictions, **outcome.floors}
+    return pa.concat_tables(
+        [
+            table.add_column(0, "source", pa.array([source] * table.num_rows, pa.string()))
+            for source, table in tables.items()
+        ]
+    )
+
+
+def settle_compute(settings: Settings) -> Compute:
+    """``auto`` becomes ``cuda`` where a GPU is visible. Raises `TrialError` where a GPU was asked for and none is there."""
+    import torch
+
+    wants = settings.device.partition(":")[0]
+    if wants == "cuda" and not torch.cuda.is_available():
+        raise TrialError("no CUDA device is visible", fix="use --device cpu, or see medbench doctor")
+    device = "cuda" if wants != "cpu" and torch.cuda.is_available() else "cpu"
+    return Compute(device=device, precision=settings.precision, workers=settings.workers)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that move numbers, where installed."""
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def rescored(record: Record, metrics: dict[str, MetricValue], floors: dict[str, dict[str, MetricValue]]) -> Record:
+    """The record with its metrics computed again; where it came from stays as it was."""
+    from msgspec.structs import replace as replace_fields
+
+    return replace_fields(record, metrics=metrics, floors=floors)
+
+
+def _device_name(compute: Compute) -> str:
+    if compute.device == "cuda":
+        import torch
+
+        return str(torch.cuda.get_device_name())
+    return f"cpu ({platform.machine()})"
+
+
+def _peak_memory_mib(compute: Compute) -> float:
+    if compute.device == "cuda":
+        import torch
+
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

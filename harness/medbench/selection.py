@@ -1,0 +1,114 @@
+"""The text that chooses methods or tasks on the command line.
+
+    selection = term {"," term}
+    term      = ["-"] (id | id "@" variant | glob | "all" | "tag:" word)
+
+A bare method id means its first variant, ``id@*`` all of them. ``-`` leaves out what the term names, wherever it stands;
+a selection of exclusions alone starts from ``all``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from medbench.errors import UnknownNameError, UsageError
+from medbench.registry import Registry
+from medbench.specs import MethodSpec, MethodVariant, TaskSpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MethodChoice:
+    """A method with one of its variants."""
+
+    spec: MethodSpec
+    variant: MethodVariant
+
+    @property
+    def id(self) -> str:
+        """``mgca@resnet50``."""
+        return f"{self.spec.id}@{self.variant.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+
+
+def select_methods(text: str, registry: Registry) -> tuple[MethodChoice, ...]:
+    """The methods a selection names, each once, in the order named. Raises `UsageError` where a term names nothing."""
+    terms = _parse(text, "methods")
+    left_out = {choice.id for term in terms.unwanted for choice in _method_term(term, registry, every_variant=True)}
+    chosen = {choice.id: choice for term in terms.wanted for choice in _method_term(term, registry)}
+    return _not_empty([choice for key, choice in chosen.items() if key not in left_out], text, "method")
+
+
+def select_tasks(text: str, registry: Registry) -> tuple[TaskSpec, ...]:
+    """The tasks a selection names, each once, in the order named. Raises `UsageError` where a term names nothing."""
+    terms = _parse(text, "tasks")
+    left_out = {name for term in terms.unwanted for name in _ids(term, registry.tasks, registry, "task")}
+    chosen = dict.fromkeys(name for term in terms.wanted for name in _ids(term, registry.tasks, registry, "task"))
+    return _not_empty([registry.tasks[name] for name in chosen if name not in left_out], text, "task")
+
+
+def select_datasets(text: str, registry: Registry) -> tuple[str, ...]:
+    """The dataset ids a selection names. Raises `UsageError` where a term names nothing."""
+    terms = _parse(text, "datasets")
+    left_out = {name for term in terms.unwanted for name in _ids(term, registry.datasets, registry, "dataset")}
+    chosen = dict.fromkeys(name for term in terms.wanted for name in _ids(term, registry.datasets, registry, "dataset"))
+    return _not_empty([name for name in chosen if name not in left_out], text, "dataset")
+
+
+def _parse(text: str, what: str) -> _Terms:
+    terms = [term.strip() for term in text.split(",") if term.strip()]
+    if not terms:
+        raise UsageError(f"no {what} named", fix=f"medbench list {what}")
+    wanted = tuple(term for term in terms if not term.startswith("-"))
+    return _Terms(wanted or ("all",), tuple(term[1:].strip() for term in terms if term.startswith("-")))
+
+
+def _method_term(term: str, registry: Registry, *, every_variant: bool = False) -> Iterable[MethodChoice]:
+    name, at, variant_name = term.partition("@")
+    for method_id in _ids(name, registry.methods, registry, "method"):
+        spec = registry.methods[method_id]
+        if not at:
+            variants = spec.variants if every_variant else spec.variants[:1]
+        elif _is_glob(variant_name):
+            variants = tuple(variant for variant in spec.variants if fnmatch.fnmatchcase(variant.id, variant_name))
+        else:
+            variants = (spec.variant(variant_name),)
+        yield from (MethodChoice(spec, variant) for variant in variants)
+
+
+def _ids(term: str, known: Mapping[str, MethodSpec | TaskSpec | object], registry: Registry, kind: str) -> list[str]:
+    if term == "all":
+        return list(known)
+    if term.startswith("tag:"):
+        tag = term.removeprefix("tag:")
+        tags = {one for spec in known.values() for one in getattr(spec, "tags", ())}
+        if tag not in tags:
+            raise UnknownNameError(f"{kind} tag", tag, tags)
+        return [name for name, spec in known.items() if tag in getattr(spec, "tags", ())]
+    if _is_glob(term):
+        found = [name for name in known if fnmatch.fnmatchcase(name, term)]
+        if not found:
+            raise UsageError(f"no {kind} matches '{term}'", fix=f"medbench list {kind}s")
+        return found
+    if term not in known:
+        {"method": registry.method, "task": registry.task, "dataset": registry.dataset}[kind](term)
+    return [term]
+
+
+def _is_glob(text: str) -> bool:
+    return any(character in text for character in "*?[")
+
+
+def _not_empty(chosen: list[T], text: str, kind: str) -> tuple[T, ...]:
+    if not chosen:
+        raise UsageError(f"'{text}' leaves no {kind} over")
+    return tuple(chosen)

@@ -1,0 +1,152 @@
+"""Where data, checkpoints, cache and results lie, and on what to compute.
+
+Four sources in rising precedence: the defaults, ``medbench.toml``, the environment (``MEDBENCH_DATA`` and so on), the
+command line. Paths in the file are relative to the file. A key that nothing reads is refused, with a suggestion.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from medbench.errors import UnknownNameError, UsageError
+
+FILE_NAME = "medbench.toml"
+PRECISIONS = ("fp32", "bf16", "fp16")
+_EMPTY: Mapping[str, Path] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settled settings.
+
+    A dataset lies in ``data_overrides[id]`` or ``data / id``; a checkpoint in ``checkpoint_overrides["mgca@resnet50"]`` or
+    ``checkpoints / <the method's filename>``. ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``workers`` are
+    processes that read images while training.
+    """
+
+    data: Path = Path("data")
+    checkpoints: Path = Path("checkpoints")
+    results: Path = Path("results")
+    cache: Path = Path(".medbench-cache")
+    device: str = "auto"
+    precision: str = "fp32"
+    workers: int = 0
+    data_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
+    checkpoint_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
+    source: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        kind, _, number = self.device.partition(":")
+        if kind not in {"auto", "cpu", "cuda"} or (number and (kind != "cuda" or not number.isdigit())):
+            raise UsageError(f"unknown device '{self.device}'", fix="use auto, cpu, cuda or cuda:N")
+        if self.workers < 0:
+            raise UsageError(f"workers is {self.workers}, it cannot be negative")
+
+    def dataset_root(self, dataset: str) -> Path:
+        """The folder of a dataset's official raw files."""
+        return self.data_overrides.get(dataset, self.data / dataset)
+
+    def checkpoint_path(self, method: str, variant: str, filename: str) -> Path:
+        """The file of a variant's weights."""
+        return self.checkpoint_overrides.get(f"{method}@{variant}", self.checkpoints / filename)
+
+
+def load_settings(
+    *,
+    config: Path | None,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    folder: Path,
+) -> Settings:
+    """Settle the four sources. ``config`` None means ``medbench.toml`` in ``folder``, if there is one.
+
+    Raises `UsageError` for an unreadable file, an unknown key or a value of the wrong kind.
+    """
+    if config is None and environment.get("MEDBENCH_CONFIG"):
+        config = Path(environment["MEDBENCH_CONFIG"])
+    if config is not None and not config.is_file():
+        raise UsageError(f"no settings file at {config}")
+    found = config if config is not None else folder / FILE_NAME
+    settings = _from_file(found) if found.is_file() else Settings(cache=_user_cache())
+    values: dict[str, Any] = {}
+    for one in fields(Settings):
+        text = environment.get(f"MEDBENCH_{one.name.upper()}")
+        if text and one.name in _SCALARS:
+            values[one.name] = _convert(one.name, text, f"MEDBENCH_{one.name.upper()}")
+    for name, value in overrides.items():
+        if value is not None:
+            values[name] = _convert(name, value, f"--{name}")
+    return replace(settings, **values)
+
+
+_SCALARS = {
+    "data": Path,
+    "checkpoints": Path,
+    "results": Path,
+    "cache": Path,
+    "device": str,
+    "precision": str,
+    "workers": int,
+}
+_SECTIONS = {
+    "paths": ("data", "checkpoints", "results", "cache"),
+    "compute": ("device", "precision", "workers"),
+}
+
+
+def _from_file(path: Path) -> Settings:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    values: dict[str, Any] = {"source": path, "cache": _user_cache()}
+    base = path.parent
+    for section, content in document.items():
+        if section not in {*_SECTIONS, "data", "checkpoints"}:
+            raise UnknownNameError(f"section in {path.name}", section, [*_SECTIONS, "data", "checkpoints"])
+        if not isinstance(content, dict):
+            raise UsageError(f"{path.name}: '{section}' must be a [{section}] section")
+        if section in _SECTIONS:
+            for key, value in content.items():
+                if key not in _SECTIONS[section]:
+                    raise UnknownNameError(f"key in [{section}] of {path.name}", key, _SECTIONS[section])
+                values[key] = _convert(key, value, f"{path.name} [{section}] {key}", base)
+        else:
+            name = f"{section.removesuffix('s')}_overrides"
+            values[name] = MappingProxyType(
+                {key: _path(value, f"{path.name} [{section}] {key}", base) for key, value in content.items()}
+            )
+    return Settings(**values)
+
+
+def _convert(name: str, value: Any, where: str, base: Path | None = None) -> Any:
+    kind = _SCALARS[name]
+    if kind is Path:
+        return _path(value, where, base)
+    if kind is int:
+        if isinstance(value, bool) or not str(value).lstrip("-").isdigit():
+            raise UsageError(f"{where} is {value!r}, a whole number is needed")
+        return int(value)
+    if not isinstance(value, str):
+        raise UsageError(f"{where} is {value!r}, a text is needed")
+    return value
+
+
+def _path(value: Any, where: str, base: Path | None) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise UsageError(f"{where} is {value!r}, a path is needed")
+    path = Path(value).expanduser()
+    return base / path if base is not None else path
+
+
+def _user_cache() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("medbench"))

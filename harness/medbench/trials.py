@@ -1,0 +1,105 @@
+"""The unit of work, one method on one task at one data fraction with one seed, and the key that identifies its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medbench.errors import UnknownNameError, UsageError
+from medbench.selection import MethodChoice
+from medbench.specs import Recipe, TaskSpec
+
+KEY_VERSION = 1
+"""Rises when the composition of a key changes; a stability test holds the present one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What will be run. ``recipe`` is resolved: fraction overrides and the user's overrides are in it."""
+
+    choice: MethodChoice
+    task: TaskSpec
+    recipe_name: str
+    recipe: Recipe
+    overrides: Mapping[str, Any]
+    fraction: float
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """``mgca@resnet50 on rsna-det, 10 %, seed 0``."""
+        return f"{self.choice.id} on {self.task.id}, {self.fraction * 100:g} %, seed {self.seed}"
+
+
+def trial_key(trial: Trial, *, checkpoint: str | None, manifest: str, precision: str) -> str:
+    """A hash (32 hex digits) of all that determines the result.
+
+    ``checkpoint`` is the weights' SHA-256, ``hub:<id>`` for weights a library fetches, or None; ``manifest`` the content
+    hash of the dataset.
+    """
+    parts = {
+        "key": KEY_VERSION,
+        "task": [trial.task.id, trial.task.version, trial.task.dataset, trial.task.split],
+        "method": [trial.choice.spec.id, trial.choice.variant.id, trial.choice.spec.version],
+        "recipe": recipe_values(trial.recipe),
+        "fraction": trial.fraction,
+        "seed": trial.seed,
+        "checkpoint": checkpoint,
+        "manifest": manifest,
+        "precision": precision,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """The resolved hyper-parameters as plain JSON values; which seeds and fractions a preset suggests are no part of them."""
+    values = dataclasses.asdict(recipe)
+    values.pop("seeds")
+    values.pop("fraction_overrides")
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def resolve_recipe(preset: Recipe, fraction: float, overrides: Mapping[str, Any]) -> Recipe:
+    """The preset with its published changes at ``fraction``, then the user's. Raises `UsageError` for a field it lacks."""
+    changes: dict[str, Any] = {}
+    for at, fields in preset.fraction_overrides:
+        if abs(at - fraction) < 1e-9:
+            changes.update(fields)
+    known = {field.name for field in dataclasses.fields(preset)} - {"seeds", "fraction_overrides"}
+    for name, value in overrides.items():
+        if name not in known:
+            raise UnknownNameError("recipe field", name, known)
+        changes[name] = coerce(name, value, getattr(preset, name))
+    return dataclasses.replace(preset, **changes)
+
+
+def restore_recipe(preset: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe that `recipe_values` described, on a preset of its class. Raises `UsageError` for a field it lacks."""
+    known = {field.name for field in dataclasses.fields(preset)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(f"the recipe has no field {', '.join(unknown)}; the record is of another version")
+    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return dataclasses.replace(preset, **changes)
+
+
+def coerce(name: str, value: Any, present: Any) -> Any:
+    """``value`` (often text from the command line) as the kind of ``present``. Raises `UsageError`."""
+    try:
+        if isinstance(present, bool):
+            return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
+        if isinstance(present, int):
+            return int(value)
+        if isinstance(present, float):
+            return float(value)
+        if isinstance(present, tuple):
+            items = str(value).split(":") if isinstance(value, str) else list(value)
+            return tuple(coerce(name, item, present[0] if present else "") for item in items)
+    except (KeyError, ValueError, TypeError):
+        raise UsageError(f"recipe field '{name}' takes a {type(present).__name__}, not {value!r}") from None
+    return value
