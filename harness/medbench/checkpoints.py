@@ -64,7 +64,8 @@ def sha256_of(path: Path) -> str:
 def mark_phantom(path: Path) -> None:
     """Mark a torch zip checkpoint as generated; its tensors and container keys stay as they are."""
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(_PHANTOM_MEMBER, json.dumps({"phantom": True}))
+        root = archive.namelist()[0].partition("/")[0]  # torch refuses a member outside its one folder
+        archive.writestr(f"{root}/{_PHANTOM_MEMBER}", json.dumps({"phantom": True}))
 
 
 def is_phantom(path: Path) -> bool:
@@ -72,7 +73,7 @@ def is_phantom(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
-        return _PHANTOM_MEMBER in archive.namelist()
+        return any(name.endswith(f"/{_PHANTOM_MEMBER}") for name in archive.namelist())
 
 
 def _unpickle_weights_only(path: Path) -> Any:
@@ -92,7 +93,7 @@ def _unpickle_weights_only(path: Path) -> Any:
         raise CheckpointError(
             f"{path} is not a readable checkpoint ({reason[:120]})", fix="download it again"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # the unpickler raises whatever it likes on bad bytes (struct.error, IndexError, ...)
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} is truncated or not a checkpoint ({reason})", fix="download it again") from error
 

@@ -54,7 +54,7 @@ def _read_dicom(path: Path) -> NDArray[np.uint8]:
 
     data = pydicom.dcmread(path)
     height, width = int(data.Rows), int(data.Columns)
-    _check_size(path, height, width)
+    _check_size(path, height * int(data.get("NumberOfFrames") or 1), width)
     array = data.pixel_array
     if array.ndim == 3 and array.shape[-1] == 3:
         from pydicom.pixels import convert_color_space

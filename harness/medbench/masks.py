@@ -33,7 +33,7 @@ def box_mask(boxes: Iterable[Box], height: int, width: int) -> Mask:
     """The union of filled boxes; edges are truncated to whole pixels, as ``array[int(y):int(y + h), ...] = 1`` does."""
     import numpy as np
 
-    pixels = np.zeros((height, width), np.uint8)
+    pixels = np.zeros((height, width), np.uint8, order="F")
     for box in boxes:
         rows = slice(max(0, int(box.y)), max(0, int(box.y + box.height)))
         columns = slice(max(0, int(box.x)), max(0, int(box.x + box.width)))

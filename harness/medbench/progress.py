@@ -62,7 +62,7 @@ class _Phase:
 
     @property
     def text(self) -> str:
-        count = f"{self.done}/{self.total}" if self.total else (str(self.done) if self.done else "")
+        count = f"{self.done}/{self.total}" if self.total else ""
         eta = ""
         if self.total and 0 < self.done < self.total:
             left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
@@ -88,7 +88,7 @@ class PlainReporter(Reporter):
     def phase(self, name: str, total: int | None = None) -> None:
         self._phase = _Phase(name, total)
         self._last = time.monotonic()
-        self.message(f"  {self._phase.text}{f' ({total} steps)' if total else ''}")
+        self.message(f"  {self._phase.text}")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._phase.done += steps

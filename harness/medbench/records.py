@@ -7,7 +7,7 @@ one is migrated step by step. Never a user name, host name or absolute path.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -106,10 +106,9 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 def encode(record: Record) -> bytes:
     """The record as indented UTF-8 JSON; the same record gives the same bytes. Raises `StoreError` on NaN or infinity."""
-    for name, metric in _all_metrics(record):
-        for number in (metric.value, metric.low, metric.high):
-            if number is not None and not math.isfinite(number):
-                raise StoreError(f"metric '{name}' of {record.method_id} on {record.task} is {number}")
+    for path, number in _floats(msgspec.to_builtins(record)):
+        if not math.isfinite(number):
+            raise StoreError(f"{path} of {record.method_id} on {record.task} is {number}")
     return msgspec.json.format(_encoder.encode(record), indent=1) + b"\n"
 
 
@@ -126,12 +125,17 @@ def decode(data: bytes, where: str) -> Record:
                 f"{where} has schema {document['schema']}, this medbench reads {SCHEMA}", fix="upgrade medbench"
             )
         return msgspec.convert(document, Record)
-    except (msgspec.DecodeError, KeyError) as error:
+    except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
         raise StoreError(f"{where} is not a valid record ({error})", fix="delete it and run the trial again") from error
 
 
-def _all_metrics(record: Record) -> list[tuple[str, MetricValue]]:
-    rows = list(record.metrics.items())
-    for floor in record.floors.values():
-        rows.extend(floor.items())
-    return rows
+def _floats(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in a document with its path, ``metrics.map.value``."""
+    if isinstance(value, float):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _floats(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _floats(part, path)

@@ -94,14 +94,14 @@ def _run(
 
 
 def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> None:
-    from medbench.leaderboard import table_text
-
     tasks = {planned.trial.task.id for planned in plan.trials}
     loaded = ResultStore(settings.results).read_all()
     for problem in loaded.problems:
         click.echo(f"warning: {problem}", err=True)
     chosen = [record for record in loaded.records if record.task in tasks]
     if chosen:
+        from medbench.leaderboard import table_text
+
         click.echo(table_text(chosen, registry.tasks, registry.methods))
 
 

@@ -1,0 +1,124 @@
+"""Raw files become a manifest; what is wrong is reported and passed over, and only the hopeless is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from medbench import preparation
+from medbench.datasets import DatasetFiles, locate
+from medbench.errors import MissingDataError
+from medbench.manifest import ImageFacts
+from medbench.masks import empty_mask
+from medbench.progress import Reporter
+from medbench.registry import Registry
+from medbench.samples import Box, Problem, Sample
+from medbench.settings import Settings
+
+
+@pytest.fixture
+def files(registry: Registry, settings: Settings, toy_data: Path) -> DatasetFiles:
+    return locate(registry.dataset("toy"), settings)
+
+
+def kinds(info: object) -> dict[str, int]:
+    return {group.kind: group.count for group in info.problems}
+
+
+def test_a_whole_dataset(files: DatasetFiles) -> None:
+    info = preparation.prepare(files, Reporter())
+    manifest = preparation.load(files, info)
+    assert info.parts == {"main": {"train": 8, "valid": 8, "test": 8}}
+    assert len(manifest.part("main", "train")) == 8
+    row = manifest.part("main", "test").row(0)
+    assert (row.height, row.width) == (16, 16)
+    assert row.pixels().shape == (16, 16)
+    assert kinds(info)["count"] == 1, "8 in train, 4 published"
+    assert kinds(info)["shared-patient"] == 12, "two neighbouring rows share a patient"
+
+
+def test_preparing_twice_gives_the_same_hash_and_is_remembered(files: DatasetFiles) -> None:
+    assert files.info() is None
+    first = preparation.prepare(files, Reporter())
+    assert files.info() == first
+    assert preparation.prepare(files, Reporter()).sha256 == first.sha256
+
+
+def test_a_change_of_the_raw_files_is_noticed(files: DatasetFiles) -> None:
+    before = preparation.prepare(files, Reporter())
+    text = (files.root / "labels.csv").read_text()
+    (files.root / "labels.csv").write_text(text + "t000x,p9,1\n")
+    assert files.info() is None
+    after = preparation.prepare(files, Reporter())
+    assert kinds(after)["missing-image"] == 1
+    assert after.sha256 == before.sha256, "a row without an image adds nothing"
+
+
+def test_one_truncated_image_among_good_ones_is_reported(files: DatasetFiles) -> None:
+    path = files.root / "images" / "t003.png"
+    path.write_bytes(path.read_bytes()[:40])
+    info = preparation.prepare(files, Reporter())
+    assert kinds(info)["unreadable-image"] == 1
+    assert info.samples == info.expected_samples - 1
+
+
+def test_half_of_the_images_missing_is_refused_unless_allowed(files: DatasetFiles) -> None:
+    for number in range(12):
+        (files.root / "images" / f"t{number:03}.png").unlink()
+    with pytest.raises(MissingDataError, match=r"12 of 24 images cannot be used .*--allow-incomplete"):
+        preparation.prepare(files, Reporter())
+    assert preparation.prepare(files, Reporter(), allow_incomplete=True).samples == 12
+
+
+def test_absent_files_are_named(files: DatasetFiles, registry: Registry, settings: Settings, tmp_path: Path) -> None:
+    (files.root / "labels.csv").unlink()
+    with pytest.raises(MissingDataError, match=r"lacks labels.csv - medbench show toy"):
+        locate(registry.dataset("toy"), settings).require()
+    elsewhere = Settings(data=tmp_path / "nowhere")
+    with pytest.raises(MissingDataError, match=r"does not exist - get it from https://example.org/toy"):
+        locate(registry.dataset("toy"), elsewhere).require()
+
+
+def test_a_damaged_manifest_is_refused(files: DatasetFiles) -> None:
+    info = preparation.prepare(files, Reporter())
+    data = bytearray(files.table_path.read_bytes())
+    files.table_path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(MissingDataError, match="damaged"):
+        preparation.load(files, info)
+
+
+@pytest.mark.parametrize(
+    ("box", "kept", "kind"),
+    [
+        (Box(0, 2, 3, 4, 5), Box(0, 2, 3, 4, 5), None),
+        (Box(0, 12, 3, 8, 5), Box(0, 12, 3, 4, 5), "box-clipped"),
+        (Box(0, -2, -2, 4, 5), Box(0, 0, 0, 2, 3), "box-clipped"),
+        (Box(0, 20, 3, 8, 5), None, "box-outside"),
+        (Box(0, 2, 3, 0, 5), None, "box-outside"),
+        (Box(0, 2, 3, -1, 5), None, "box-outside"),
+    ],
+)
+def test_boxes_are_fitted_to_the_image(files: DatasetFiles, box: Box, kept: Box | None, kind: str | None) -> None:
+    sample = Sample(sample_id="a", patient_id="p", image="images/t000.png", boxes=(box,))
+    checked = preparation.check_images([sample], files.root, Reporter())
+    assert checked.samples[0].boxes == (() if kept is None else (kept,))
+    assert [problem.kind for problem in checked.problems] == ([] if kind is None else [kind])
+
+
+def test_a_mask_of_another_size_leaves_its_sample_out(files: DatasetFiles) -> None:
+    sample = Sample(sample_id="a", patient_id="p", image="images/t000.png", mask=empty_mask(16, 15))
+    checked = preparation.check_images([sample], files.root, Reporter())
+    assert checked.samples == ()
+    assert checked.problems[0].kind == "mask-size"
+
+
+def test_problems_are_grouped_with_a_few_examples() -> None:
+    groups = preparation.group_problems([Problem("a", str(number), "x") for number in range(9)] + [Problem("b", "1", "y")])
+    assert [(group.kind, group.count, len(group.examples)) for group in groups] == [("a", 9, 5), ("b", 1, 1)]
+
+
+def test_facts_hold_the_files_digest(files: DatasetFiles) -> None:
+    sample = Sample(sample_id="a", patient_id="p", image="images/t000.png")
+    fact = preparation.check_images([sample], files.root, Reporter()).facts[0]
+    assert isinstance(fact, ImageFacts)
+    assert len(fact.sha256) == 64

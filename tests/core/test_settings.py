@@ -1,0 +1,63 @@
+"""Four sources in rising precedence; what nothing reads is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from medbench.errors import UsageError
+from medbench.settings import load_settings
+
+
+def load(folder: Path, text: str | None = None, environment: dict[str, str] | None = None, **overrides: object):
+    if text is not None:
+        (folder / "medbench.toml").write_text(text)
+    return load_settings(config=None, environment=environment or {}, overrides=overrides, folder=folder)
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+    text = '[paths]\ndata = "a"\nresults = "r"\ncache = "c"\n[compute]\nworkers = 1\n'
+    settings = load(tmp_path, text, {"MEDBENCH_RESULTS": "/env", "MEDBENCH_WORKERS": "2"}, workers=3)
+    assert settings.data == tmp_path / "a"
+    assert settings.results == Path("/env")
+    assert settings.workers == 3
+    assert settings.precision == "fp32"
+
+
+def test_one_dataset_or_checkpoint_may_lie_elsewhere(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[data]\nrsna = "/disk/rsna"\n[checkpoints]\n"mgca@resnet50" = "m.ckpt"\n')
+    assert settings.dataset_root("rsna") == Path("/disk/rsna")
+    assert settings.dataset_root("siim") == Path("data/siim")
+    assert settings.checkpoint_path("mgca", "resnet50", "mgca/resnet_50.ckpt") == tmp_path / "m.ckpt"
+    assert settings.checkpoint_path("mgca", "vit-b16", "mgca/vit_base.ckpt") == Path("checkpoints/mgca/vit_base.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[path]\n", "did you mean 'paths'"),
+        ("[paths]\ndta = 'x'\n", "did you mean 'data'"),
+        ("[compute]\ndevice = 'tpu'\n", "unknown device 'tpu'"),
+        ("[compute]\ndevice = 'cuda:x'\n", "unknown device"),
+        ("[compute]\nprecision = 'fp8'\n", "unknown precision"),
+        ("[compute]\nworkers = -1\n", "cannot be negative"),
+        ("[compute]\nworkers = true\n", "a whole number is needed"),
+        ("[paths]\ndata = 3\n", "a path is needed"),
+        ("[data]\nrsna = ''\n", "a path is needed"),
+        ("paths = 3\n", "must be a"),
+        ("[paths\n", "cannot be read"),
+    ],
+)
+def test_a_bad_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no settings file"):
+        load_settings(config=tmp_path / "x.toml", environment={}, overrides={}, folder=tmp_path)
+
+
+def test_a_bad_environment_value_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="MEDBENCH_WORKERS is 'many'"):
+        load(tmp_path, environment={"MEDBENCH_WORKERS": "many"})
