@@ -79,6 +79,7 @@ class Manifest:
     sha256: str
     phantom: bool
     table: pa.Table
+    box_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

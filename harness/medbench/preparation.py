@@ -91,7 +91,15 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
             f"the manifest of {info.dataset} does not match its hash",
             fix=f"medbench data prepare {info.dataset} --force",
         )
-    return Manifest(info.dataset, files.root, files.spec.label_names, info.sha256, info.phantom, table)
+    return Manifest(
+        dataset=info.dataset,
+        root=files.root,
+        label_names=files.spec.label_names,
+        sha256=info.sha256,
+        phantom=info.phantom,
+        table=table,
+        box_names=files.spec.box_names,
+    )
 
 
 def check_images(samples: Sequence[Sample], root: Path, progress: PhaseReporter) -> Checked:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A box in pixels of the original image: ``x``, ``y`` is the top-left corner; ``label`` indexes the label names."""
+    """A box in pixels of the original image: ``x``, ``y`` is the top-left corner; ``label`` indexes the dataset's box names."""
 
     label: int
     x: float

@@ -150,7 +150,8 @@ class DatasetSpec:
 
     ``reader`` resolves to ``read(root: Path) -> RawDataset`` and ``phantom`` to
     ``write_phantom(root: Path, size: PhantomSize) -> None`` (the official raw form). ``splits[0]`` is the default.
-    ``label_names`` are the classes of boxes and labels, in the order of their indices. ``version`` rises when a change
+    ``label_names`` are the findings that `Sample.labels` speaks of, ``box_names`` the classes of boxes, in the
+    order of their indices. ``version`` rises when a change
     of the reader moves numbers.
     """
 
@@ -165,6 +166,7 @@ class DatasetSpec:
     label_names: tuple[str, ...]
     splits: tuple[SplitSpec, ...]
     reader: str
+    box_names: tuple[str, ...] = ()
     citation: str = ""
     phantom: str | None = None
     tags: tuple[str, ...] = ()
@@ -180,6 +182,8 @@ class DatasetSpec:
             raise PluginError(f"dataset '{self.id}': unknown supervision {', '.join(sorted(unknown))}")
         if not self.splits:
             raise PluginError(f"dataset '{self.id}': at least one split is needed")
+        if "boxes" in self.supervision and not self.box_names:
+            raise PluginError(f"dataset '{self.id}': it has boxes but names no class of them (box_names)")
 
     def split(self, name: str) -> SplitSpec:
         """The split of that name. Raises `UnknownNameError`."""

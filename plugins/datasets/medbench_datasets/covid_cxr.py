@@ -61,7 +61,8 @@ SPEC = DatasetSpec(
         ExpectedFile(path=f"*/{BOXES_FILE}", purpose="lung boxes of a sub-folder", required=False),
     ),
     supervision=frozenset({"labels", "boxes", "masks"}),
-    label_names=(*LUNGS, LABEL),
+    label_names=(LABEL,),
+    box_names=LUNGS,
     splits=(
         SplitSpec(
             name="patient",

@@ -52,6 +52,7 @@ SPEC = DatasetSpec(
     ),
     supervision=frozenset({"labels", "boxes", "masks"}),
     label_names=(LABEL,),
+    box_names=("Lung Opacity",),
     splits=(
         SplitSpec(
             name="detection",

@@ -1,0 +1,97 @@
+"""Grey images squashed to a square, each decoded once and memory-mapped afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from medbench.errors import TrialError
+from medbench.images import ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from medbench.capabilities import Preprocess
+    from medbench.manifest import Manifest
+    from medbench.protocols import TrialContext
+
+
+class SquashedPixels:
+    """The images of a manifest as (N, size, size) uint8 in a file, aspect not kept, bilinear.
+
+    The file is written in the trial's work folder at the first use, as the phase ``prepare``, and reused after a kill.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels
+
+    @classmethod
+    def prepare(cls, manifest: Manifest, part: str, size: int, context: TrialContext) -> SquashedPixels:
+        """Decode ``manifest`` (the trial's ``part``), unless that was done. Raises `ImageError` naming a bad file."""
+        path = context.work_dir / f"pixels-{part}-{size}.npy"
+        if not path.is_file():
+            _write(manifest, size, path, context)
+        return cls(np.load(path, mmap_mode="r"))
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        """(size, size) uint8, a copy."""
+        return np.array(self._pixels[index])
+
+
+def squash(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(H, W) -> (size, size), bilinear, the aspect not kept (sheet 3.2)."""
+    squashed: NDArray[np.uint8] = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
+    return squashed
+
+
+def normalise(pixels: NDArray[np.uint8], preprocess: Preprocess) -> torch.Tensor:
+    """(S, S) uint8 -> (3, S, S) float32: divided by 255, then the method's mean and standard deviation per channel."""
+    grey = torch.from_numpy(pixels).float().div_(255)
+    mean = torch.tensor(preprocess.mean)[:, None, None]
+    std = torch.tensor(preprocess.std)[:, None, None]
+    return (grey[None] - mean) / std
+
+
+class _Decoded(Dataset[Any]):
+    """Squashed images, or the message of what went wrong: exceptions do not cross processes as they are."""
+
+    def __init__(self, manifest: Manifest, size: int) -> None:
+        self._manifest = manifest
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._manifest)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8] | str:
+        row = self._manifest.row(index)
+        try:
+            return squash(row.pixels(), self._size)
+        except ImageError as error:
+            return f"sample {row.sample_id}: {error}"
+
+
+def _write(manifest: Manifest, size: int, path: Path, context: TrialContext) -> None:
+    if not len(manifest):
+        raise TrialError(f"{manifest.dataset} has no sample to prepare")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(manifest), size, size))
+    loader = DataLoader(_Decoded(manifest, size), batch_size=None, num_workers=context.compute.workers)
+    context.progress.phase("prepare", len(manifest))
+    for index, image in enumerate(loader):
+        if isinstance(image, str):
+            raise ImageError(image, fix="medbench data verify")
+        store[index] = image
+        context.progress.advance()
+    store.flush()
+    del store
+    partial.replace(path)

@@ -1,0 +1,253 @@
+"""A method's feature maps as a backbone for mmdet and mmseg: frozen or not, encoded once where that is possible."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from mmengine.structures import BaseDataElement
+from timm.layers import LayerNorm2d
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from medbench.errors import TrialError
+
+if TYPE_CHECKING:
+    from medbench.capabilities import DenseImageEncoder
+    from medbench.protocols import TrialContext
+    from medbench_tasks.recipes import TrainingRecipe
+
+FEATURE_BUDGET = 4 * 2**30
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class DenseSamples(Protocol):
+    """Images with their targets, as the datasets of detection and segmentation give them.
+
+    ``self[i]`` is ``{"inputs": image, "data_samples": target}``, augmented where the recipe augments. `image` and `target`
+    are never augmented, and `target` decodes no image.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    def image(self, index: int) -> Tensor:
+        """(3, S, S) float32, normalised for the encoder."""
+        ...
+
+    def target(self, index: int) -> BaseDataElement:
+        """The truth of that sample, as mmdet's or mmseg's data element."""
+        ...
+
+
+class MethodPyramid(nn.Module):
+    """The maps of an encoder at the wanted strides, as a backbone.
+
+    ``encoder`` has the `DenseImageEncoder` capability. ``strides`` chooses maps; None takes all. An encoder that lacks a
+    wanted stride gives a single map, the last of the stride nearest to the middle one (see `SimpleFeaturePyramid`).
+    ``channels`` and ``strides`` then describe the maps given. Called with (B, 3, H, W) images, or with maps that were
+    encoded before, which pass through.
+
+    A frozen encoder gets no gradient; with ``batchnorm="frozen"`` it also stays in eval mode. What cannot change is kept
+    out of the state_dict: checkpoints hold the trained part alone. ``precision`` is the encoder's when it is frozen.
+    It has no ``init_weights``, so that mmengine leaves the pretrained weights alone.
+    """
+
+    def __init__(
+        self,
+        encoder: DenseImageEncoder,
+        *,
+        strides: tuple[int, ...] | None = None,
+        freeze: bool = True,
+        batchnorm: Literal["frozen", "batch"] = "frozen",
+        precision: str = "fp32",
+    ) -> None:
+        super().__init__()
+        if not isinstance(encoder, nn.Module):
+            raise TrialError("a method with feature maps must be a torch.nn.Module to be trained on")
+        self.encoder: Any = encoder
+        self._chosen = _choose(encoder.strides, strides)
+        self.channels = tuple(encoder.channels[index] for index in self._chosen)
+        self.strides = tuple(encoder.strides[index] for index in self._chosen)
+        self._freeze = freeze
+        self._constant = freeze and batchnorm == "frozen"
+        self._dtype = _DTYPES[precision] if freeze else torch.float32
+        encoder.requires_grad_(not freeze)
+        self.register_state_dict_post_hook(_drop_constant)
+        self.register_load_state_dict_pre_hook(_restore_constant)
+        self.train(self.training)
+
+    @classmethod
+    def from_context(cls, context: TrialContext, strides: tuple[int, ...] | None = None) -> MethodPyramid:
+        """The pyramid of the trial's model, as its recipe says; a model that training would change is copied first."""
+        recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
+        constant = recipe.freeze_encoder and recipe.batchnorm == "frozen"
+        return cls(
+            context.model if constant else deepcopy(context.model),
+            strides=strides,
+            freeze=recipe.freeze_encoder,
+            batchnorm=recipe.batchnorm,
+            precision=context.compute.precision,
+        )
+
+    def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) images, or maps -> maps (B, channels[i], H / strides[i], W / strides[i]), float32 if frozen."""
+        if isinstance(inputs, tuple):
+            return inputs
+        if not self._freeze:
+            maps = self.encoder.encode_pyramid(inputs)
+            return tuple(maps[index] for index in self._chosen)
+        half = self._dtype != torch.float32
+        with torch.no_grad(), torch.autocast(inputs.device.type, dtype=self._dtype if half else None, enabled=half):
+            maps = self.encoder.encode_pyramid(inputs)
+        return tuple(maps[index].float() for index in self._chosen)
+
+    def train(self, mode: bool = True) -> MethodPyramid:
+        """As `nn.Module.train`, but an encoder that is to stay constant is left in eval mode."""
+        super().train(mode)
+        if self._constant:
+            self.encoder.eval()
+        return self
+
+    def changing(self) -> set[str]:
+        """Names of the encoder's tensors that training may change, and that a checkpoint must therefore hold."""
+        if self._constant:
+            return set()
+        if self._freeze:
+            return {name for name, _ in self.encoder.named_buffers()}
+        return set(self.encoder.state_dict())
+
+
+class SimpleFeaturePyramid(nn.Module):
+    """Three maps at half, once and twice the stride of a plain ViT's single map, as a trained neck.
+
+    Li et al. 2022, "Exploring plain vision transformer backbones for object detection" (ViTDet), section 3: each scale is
+    made from the last map alone, by a 2x2 deconvolution of stride 2, the identity and a 2x2 max-pooling, followed by a
+    1x1 and a 3x3 convolution, each with LayerNorm over channels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int = 256) -> None:
+        super().__init__()
+        half = in_channels // 2
+        self.finer = nn.Sequential(
+            nn.ConvTranspose2d(in_channels, half, kernel_size=2, stride=2), *_project(half, out_channels)
+        )
+        self.same = nn.Sequential(*_project(in_channels, out_channels))
+        self.coarser = nn.Sequential(nn.MaxPool2d(2), *_project(in_channels, out_channels))
+
+    def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """One map (B, C, h, w) in a tuple -> maps of 2h, h and h / 2, each of ``out_channels``, finest first."""
+        (single,) = maps
+        return self.finer(single), self.same(single), self.coarser(single)
+
+
+class StackInputs(BaseDataPreprocessor):
+    """Lists of per-sample inputs -> one batch on the model's device; inputs are images, or tuples of encoded maps."""
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """``inputs`` become (B, 3, H, W), or a tuple of (B, C, h, w) in float32; ``data_samples`` move to the device."""
+        first = data["inputs"][0]
+        inputs: Tensor | tuple[Tensor, ...]
+        if isinstance(first, Tensor):
+            inputs = torch.stack(data["inputs"]).to(self.device, non_blocking=True)
+        else:
+            inputs = tuple(
+                torch.stack(list(maps)).to(self.device, non_blocking=True).float()
+                for maps in zip(*data["inputs"], strict=True)
+            )
+        return {"inputs": inputs, "data_samples": [sample.to(self.device) for sample in data["data_samples"]]}
+
+
+class FeatureItems(Dataset):  # type: ignore[type-arg]
+    """Samples whose images were encoded already: ``self[i]`` has the maps in place of the image."""
+
+    def __init__(self, samples: DenseSamples, maps: tuple[Tensor, ...]) -> None:
+        self._samples = samples
+        self._maps = maps
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {
+            "inputs": tuple(one[index] for one in self._maps),
+            "data_samples": self._samples.target(index),
+        }
+
+
+def encode_features(
+    pyramid: MethodPyramid, samples: DenseSamples, context: TrialContext, *, budget: int = FEATURE_BUDGET
+) -> DenseSamples | FeatureItems:
+    """The samples with their features computed now, once; the samples as they are where that cannot be done.
+
+    It cannot where the recipe lets features change (a trained encoder, batch statistics, augmentation), or where they would
+    take more than ``budget`` bytes of memory. Features are kept in the precision in which they are computed.
+    """
+    recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
+    size = samples.image(0).shape[-1] if len(samples) else 0
+    dtype = _DTYPES[context.compute.precision]
+    per_sample = sum(c * (size // s) ** 2 for c, s in zip(pyramid.channels, pyramid.strides, strict=True))
+    if not len(samples) or not recipe.encoder_is_constant or len(samples) * per_sample * dtype.itemsize > budget:
+        return samples
+
+    pyramid.to(context.compute.device).eval()
+    loader = DataLoader(_Images(samples), batch_size=32, num_workers=context.compute.workers)
+    context.progress.phase("encode", len(samples))
+    store: tuple[Tensor, ...] = ()
+    start = 0
+    with torch.no_grad():
+        for images in loader:
+            maps = pyramid(images.to(context.compute.device))
+            store = store or tuple(torch.empty((len(samples), *one.shape[1:]), dtype=dtype) for one in maps)
+            for kept, one in zip(store, maps, strict=True):
+                kept[start : start + len(images)] = one.to("cpu", dtype)
+            start += len(images)
+            context.progress.advance(len(images))
+    return FeatureItems(samples, store)
+
+
+class _Images(Dataset):  # type: ignore[type-arg]
+    def __init__(self, samples: DenseSamples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._samples.image(index)
+
+
+def _choose(has: tuple[int, ...], wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+    if wanted is None:
+        return tuple(range(len(has)))
+    if set(wanted) <= set(has):
+        return tuple(has.index(stride) for stride in wanted)
+    middle = wanted[len(wanted) // 2]
+    nearest = min(has, key=lambda stride: abs(math.log(stride / middle)))
+    return (len(has) - 1 - has[::-1].index(nearest),)
+
+
+def _project(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False),
+        LayerNorm2d(out_channels),
+        nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+        LayerNorm2d(out_channels),
+    )
+
+
+def _drop_constant(module: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
+    keep = {f"{prefix}encoder.{name}" for name in module.changing()}  # type: ignore[operator]
+    for key in [key for key in state if key.startswith(f"{prefix}encoder.") and key not in keep]:
+        del state[key]
+
+
+def _restore_constant(module: nn.Module, state: dict[str, Any], prefix: str, *_others: Any) -> None:
+    """So that a strict load succeeds: what a checkpoint leaves out is what the encoder already holds."""
+    for name, tensor in module.encoder.state_dict().items():  # type: ignore[union-attr,operator]
+        if name not in module.changing():
+            state.setdefault(f"{prefix}encoder.{name}", tensor)

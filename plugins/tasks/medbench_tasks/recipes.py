@@ -1,0 +1,84 @@
+"""The hyper-parameters of protocols that train a head over images, as frozen dataclasses; importable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from medbench.specs import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe(Recipe):
+    """What `medbench_tasks.training.fit` needs to know.
+
+    ``patience`` is the number of epochs without improvement after which training stops, ``validate_every`` the epochs
+    between two validations. ``batchnorm`` says how a frozen encoder's BatchNorm behaves: ``frozen`` uses its running
+    statistics, ``batch`` uses batch statistics and lets the running ones drift, as the released scripts do.
+    ``schedule`` starts after ``warmup_epochs`` of linear warm-up; ``clip_grad`` bounds the gradient's norm (None = off).
+    """
+
+    image_size: int = 224
+    epochs: int = 50
+    batch_size: int = 16
+    lr: float = 5e-4
+    weight_decay: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.999)
+    patience: int = 10
+    validate_every: int = 1
+    freeze_encoder: bool = True
+    batchnorm: Literal["frozen", "batch"] = "frozen"
+    augment: bool = False
+    warmup_epochs: int = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    clip_grad: float | None = None
+
+    @property
+    def encoder_is_constant(self) -> bool:
+        """Whether an image's features stay the same through the training, so that they can be computed once."""
+        return self.freeze_encoder and self.batchnorm == "frozen" and not self.augment
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionRecipe(TrainingRecipe):
+    """A YOLOv3 head on a method's pyramid.
+
+    ``flavour`` names the assignment, loss and decoding: ``mmdet`` is mmdet's YOLOV3Head, ``mgca`` the published one.
+    Detections under ``score_threshold`` are dropped, then those that overlap a better one by ``nms_iou``, then all but
+    the best ``max_per_image``. ``neck_channels`` are those of the three scales, coarsest first; a narrower neck is for
+    trying things out on a CPU.
+    """
+
+    flavour: Literal["mmdet", "mgca"] = "mmdet"
+    score_threshold: float = 0.01
+    nms_iou: float = 0.5
+    max_per_image: int = 100
+    neck_channels: tuple[int, int, int] = (512, 256, 128)
+
+
+STANDARD_DETECTION = DetectionRecipe(
+    epochs=50,
+    batch_size=16,
+    lr=5e-4,
+    weight_decay=1e-4,
+    warmup_epochs=1,
+    schedule="cosine",
+    clip_grad=35.0,
+)
+"""Sound practice: mmdet's assignment, an encoder that stays as it is, a low score threshold so that AP sees the curve."""
+
+MGCA_DETECTION_RSNA = DetectionRecipe(
+    seeds=(42,),
+    fraction_overrides=((0.01, (("lr", 2e-4), ("batch_size", 8))),),
+    epochs=50,
+    batch_size=16,
+    lr=5e-4,
+    weight_decay=1e-6,
+    patience=10,
+    batchnorm="batch",
+    flavour="mgca",
+    score_threshold=0.5,
+    nms_iou=0.5,
+    max_per_image=100,
+)
+"""The published protocol on RSNA (MGCA's released scripts; 1 %: lr 2e-4 and batch 8, 10 % and 100 %: 5e-4 and 16)."""

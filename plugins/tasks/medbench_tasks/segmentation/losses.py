@@ -1,0 +1,51 @@
+"""Losses over one logit channel: the published mixed loss, and the one that recipe ``standard`` trains with.
+
+Both take logits and masks (B, 1, H, W), masks with values in 0..1, and give a scalar.
+"""
+
+from __future__ import annotations
+
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def focal(logits: Tensor, truth: Tensor, gamma: float = 2.0) -> Tensor:
+    """Mean over pixels of ``(1 - p_t)^gamma * BCE``.
+
+    ``p_t = exp(-BCE)``, so that it is defined for soft truth too; for truth 0 or 1 it is the probability of the truth.
+    """
+    cross_entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return ((1 - (-cross_entropy).exp()) ** gamma * cross_entropy).mean()
+
+
+def soft_dice(logits: Tensor, truth: Tensor, smooth: float = 1.0) -> Tensor:
+    """Soft Dice coefficient of all pixels of the batch taken together, in 0..1, higher is better."""
+    probabilities = logits.sigmoid()
+    overlap = (probabilities * truth).sum()
+    return (2 * overlap + smooth) / (probabilities.sum() + truth.sum() + smooth)
+
+
+@MODELS.register_module()
+class MixedLoss(nn.Module):
+    """``10 * focal(gamma 2) - log(soft Dice of the batch)``: the MGCA sheet, section 3.3."""
+
+    loss_name = "loss_mixed"
+
+    def forward(self, logits: Tensor, truth: Tensor) -> Tensor:
+        return 10 * focal(logits, truth) - soft_dice(logits, truth).log()
+
+
+@MODELS.register_module()
+class BceDiceLoss(nn.Module):
+    """Binary cross-entropy plus ``1 - soft Dice`` of the batch.
+
+    Cross-entropy is a proper score, so 0.5 is the right threshold; Dice keeps small foregrounds from being drowned. Dice
+    is taken over the batch, not per image: an image without foreground has a per-image Dice of ``1 / (1 + sum p)``,
+    whose gradient is next to nothing until the prediction is all but empty, and most images have none.
+    """
+
+    loss_name = "loss_bce_dice"
+
+    def forward(self, logits: Tensor, truth: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(logits, truth) + 1 - soft_dice(logits, truth)

@@ -1,0 +1,48 @@
+"""mmseg's EncoderDecoder around an already loaded encoder, with one logit channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from medbench_tasks.pyramid import MethodPyramid, StackInputs
+from medbench_tasks.segmentation import losses
+from medbench_tasks.segmentation.heads import THRESHOLD, head_config
+from medbench_tasks.segmentation.recipe import SegmentationRecipe
+
+LOSSES = {"mixed": losses.MixedLoss, "bce-dice": losses.BceDiceLoss}
+
+
+@MODELS.register_module()
+class BinarySegmentor(EncoderDecoder):
+    """An EncoderDecoder whose backbone is built already and whose answers keep their logits beside the mask."""
+
+    def __init__(self, pyramid: MethodPyramid, loss: str) -> None:
+        super().__init__(
+            backbone=ConfigDict(type=_as_given, module=pyramid),
+            decode_head=head_config(pyramid.channels, pyramid.strides, loss),
+            data_preprocessor=StackInputs(),
+            test_cfg=ConfigDict(mode="whole"),
+        )
+
+    def postprocess_result(self, seg_logits: Tensor, data_samples: Sequence[Any] | None = None) -> list[Any]:
+        """Put ``seg_logits`` (1, H, W) and ``pred_sem_seg`` (1, H, W) bool into each sample."""
+        for sample, logits in zip(data_samples or (), seg_logits.float(), strict=True):
+            answer = logits.sigmoid() > THRESHOLD
+            sample.set_data({"seg_logits": PixelData(data=logits), "pred_sem_seg": PixelData(data=answer)})
+        return list(data_samples or ())
+
+
+def build_segmentor(pyramid: MethodPyramid, recipe: SegmentationRecipe) -> BinarySegmentor:
+    """A decoder for the pyramid's strides, freshly drawn, over that pyramid. Raises `TrialError` for unusable strides."""
+    return BinarySegmentor(pyramid, LOSSES[recipe.loss].__name__)
+
+
+def _as_given(module: MethodPyramid) -> MethodPyramid:
+    return module

@@ -1,0 +1,225 @@
+"""Training a head over images through mmengine's Runner, and predicting with it: the floor of detection and segmentation.
+
+`fit` validates, keeps the best weights, stops early, survives a kill at any moment and goes on from the last validation
+as if nothing had happened; `predict` runs the trained model over a dataset. Everything is kept in the trial's ``work_dir``.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import init_dist, is_distributed
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.runner import set_random_seed
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from medbench.errors import UsageError
+from medbench_tasks.pyramid import FeatureItems
+from medbench_tasks.training_hooks import Keeper, Reporter
+from medbench_tasks.training_runner import QuietRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mmengine.evaluator import BaseMetric
+
+    from medbench.protocols import Compute, TrialContext
+    from medbench_tasks.pyramid import DenseSamples
+    from medbench_tasks.recipes import TrainingRecipe
+
+SAVE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitReport:
+    """How a training went: epochs run in all, the epoch whose weights are kept, its validation score, and seconds spent now.
+
+    ``best_score`` is NaN where no validation gave a finite number; the last epoch is then kept.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_score: float
+    seconds: float
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, numpy's and torch's generators; call it before building a model, so that its heads start alike."""
+    set_random_seed(seed)
+
+
+def collate(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Items -> lists of inputs and of data samples; `StackInputs` stacks them on the device."""
+    return {key: [item[key] for item in items] for key in items[0]}
+
+
+def fit(
+    model: nn.Module,
+    *,
+    train: Dataset[Any] | DenseSamples,
+    valid: Dataset[Any] | DenseSamples,
+    metric: BaseMetric,
+    monitor: str,
+    rule: Literal["greater", "less"],
+    scope: str,
+    context: TrialContext,
+    launcher: str = "none",
+    save_seconds: float = SAVE_SECONDS,
+) -> FitReport:
+    """Train ``model`` as ``context.recipe`` (a `TrainingRecipe`) says; it then holds the weights of its best validation.
+
+    ``model`` is an mmengine `BaseModel` whose ``data_preprocessor`` is a `StackInputs`. The datasets give items of
+    ``inputs`` and ``data_samples``; a ``set_epoch(int)`` on the training one is called before each epoch, for augmentation
+    that is the same after a resumption. ``metric`` names its results with its prefix, and ``monitor`` is one of these
+    names; a value that is not finite counts as no improvement. ``scope`` is ``mmdet`` or ``mmseg``. Training state is
+    written at most every ``save_seconds``, so that is what a kill can cost.
+    Raises `TrialError` where the loss stops being finite and `UsageError` for a precision that the device lacks.
+    """
+    recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
+    if launcher != "none" and not is_distributed():
+        init_dist(launcher)
+    started = time.monotonic()
+    keeper = Keeper(
+        context.work_dir,
+        monitor=monitor,
+        rule=rule,
+        patience=recipe.patience,
+        epochs=recipe.epochs,
+        save_seconds=save_seconds,
+    )
+    if not keeper.finished:
+        runner = QuietRunner(
+            device=torch.device(context.compute.device),
+            model=model,
+            work_dir=str(context.work_dir / "mmengine"),
+            train_dataloader=_train_loader(train, recipe, context),
+            val_dataloader=_eval_loader(valid, recipe.batch_size, context.compute),
+            train_cfg={"by_epoch": True, "max_epochs": recipe.epochs, "val_interval": recipe.validate_every},
+            val_cfg={},
+            val_evaluator=[metric],
+            optim_wrapper=_optimiser(model, recipe, context.compute),
+            param_scheduler=_schedule(recipe) or None,
+            default_hooks={"checkpoint": None},
+            custom_hooks=[keeper, Reporter(context.progress, monitor=monitor, epochs=recipe.epochs, seed=context.seed)],
+            default_scope=scope,
+            launcher=launcher,
+            randomness={"seed": context.seed},
+            env_cfg={"cudnn_benchmark": False, "dist_cfg": {"backend": _backend(context.compute)}},
+            experiment_name=f"medbench-{uuid4().hex}",
+        )
+        try:
+            runner.train()
+        finally:
+            runner.forget()
+    keeper.load_best(model)
+    return FitReport(
+        epochs=keeper.state.epoch,
+        best_epoch=keeper.state.best_epoch,
+        best_score=keeper.state.best_score,
+        seconds=time.monotonic() - started,
+    )
+
+
+def predict(
+    model: nn.Module, dataset: Dataset[Any] | DenseSamples, context: TrialContext, *, phase: str = "evaluate"
+) -> Iterator[tuple[int, Any]]:
+    """Yield (index, data sample with predictions) for every item of ``dataset``, in order, in eval mode without gradients."""
+    recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
+    model.to(context.compute.device).eval()
+    loader = _eval_loader(dataset, recipe.batch_size, context.compute)
+    context.progress.phase(phase, len(dataset))  # type: ignore[arg-type]
+    index = 0
+    for batch in loader:
+        with torch.no_grad():
+            outputs = model.test_step(batch)  # type: ignore[operator]
+        for output in outputs:
+            yield index, output
+            index += 1
+        context.progress.advance(len(outputs))
+
+
+class AutocastOptimWrapper(OptimWrapper):  # type: ignore[misc]
+    """bfloat16 autocast on the device at hand, the CPU included; bfloat16 needs no loss scaling."""
+
+    def __init__(self, *, device_type: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._device_type = device_type
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """The context in which mmengine computes the loss."""
+        with super().optim_context(model), torch.autocast(self._device_type, dtype=torch.bfloat16):
+            yield
+
+
+def _optimiser(model: nn.Module, recipe: TrainingRecipe, compute: Compute) -> OptimWrapper:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    settings: dict[str, Any] = {
+        "optimizer": torch.optim.AdamW(
+            trainable, lr=recipe.lr, betas=(recipe.betas[0], recipe.betas[1]), weight_decay=recipe.weight_decay
+        ),
+        "clip_grad": None if recipe.clip_grad is None else {"max_norm": recipe.clip_grad},
+    }
+    device_type = torch.device(compute.device).type
+    if compute.precision == "fp32":
+        return OptimWrapper(**settings)
+    if compute.precision == "bf16":
+        return AutocastOptimWrapper(device_type=device_type, **settings)
+    if compute.precision == "fp16" and device_type == "cuda":
+        return AmpOptimWrapper(dtype="float16", **settings)
+    raise UsageError(f"precision '{compute.precision}' cannot train on {compute.device}", fix="use fp32 or bf16")
+
+
+def _schedule(recipe: TrainingRecipe) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    warmup = min(recipe.warmup_epochs, recipe.epochs - 1)
+    common = {"by_epoch": True, "convert_to_iter_based": True}
+    if warmup > 0:
+        parts.append({"type": "LinearLR", "start_factor": 0.01, "begin": 0, "end": warmup, **common})
+    if recipe.schedule == "cosine":
+        parts.append(
+            {"type": "CosineAnnealingLR", "begin": warmup, "end": recipe.epochs, "eta_min_ratio": 0.01, **common}
+        )
+    return parts
+
+
+def _train_loader(
+    dataset: Dataset[Any] | DenseSamples, recipe: TrainingRecipe, context: TrialContext
+) -> DataLoader[Any]:
+    size = len(dataset)  # type: ignore[arg-type]
+    # BatchNorm cannot take a batch of one value per channel, so a last batch of a single sample is left out.
+    lonely = size > recipe.batch_size and size % recipe.batch_size == 1
+    return DataLoader(
+        dataset,
+        batch_size=recipe.batch_size,
+        sampler=DefaultSampler(dataset, shuffle=True, seed=context.seed),
+        num_workers=_workers(dataset, context.compute),
+        collate_fn=collate,
+        drop_last=lonely,
+    )
+
+
+def _eval_loader(dataset: Dataset[Any] | DenseSamples, batch_size: int, compute: Compute) -> DataLoader[Any]:
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=DefaultSampler(dataset, shuffle=False, round_up=False),
+        num_workers=_workers(dataset, compute),
+        collate_fn=collate,
+    )
+
+
+def _workers(dataset: Dataset[Any] | DenseSamples, compute: Compute) -> int:
+    """None for features in memory: passing them between processes costs more than reading them."""
+    return 0 if isinstance(dataset, FeatureItems) else compute.workers
+
+
+def _backend(compute: Compute) -> str:
+    return "nccl" if torch.device(compute.device).type == "cuda" else "gloo"
