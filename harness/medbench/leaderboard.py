@@ -32,7 +32,7 @@ _PHANTOM = (
     "**Generated data.** Images or weights of these trials were drawn by `medbench phantom`. The numbers show that the "
     "machinery works; they say nothing about any method, and are never ranked beside real ones."
 )
-_FLOOR_NOTE = "† the 95 % interval is not above the best trivial floor (rows in italics)"
+_FLOOR_NOTE = "† the 95 % interval is not above the best trivial floor (the unranked rows at the end)"
 _SEEDS_NOTE = "± is the standard deviation over seeds; value and interval bounds are means over seeds"
 
 
@@ -186,20 +186,20 @@ def _markdown_cell(cell: Cell | None, notes: Footnotes) -> str:
         return f"–{marks}"
     value = percent(cell.value)
     value = f"**{value}**" if cell.place == 1 else f"<u>{value}</u>" if cell.place == 2 else value
-    return value + _spread(cell, "&#91;", "&#93;") + marks
+    return value + _spread(cell) + marks
 
 
 def _terminal_cell(cell: Cell | None, notes: Footnotes) -> str:
     if cell is None:
         return "–"
     marks = "".join(f" ({notes.number(note)})" for note in cell.notes)
-    return (f"–{marks}") if cell.value is None else percent(cell.value) + _spread(cell, "[", "]") + marks
+    return (f"–{marks}") if cell.value is None else percent(cell.value) + _spread(cell) + marks
 
 
-def _spread(cell: Cell, opening: str, closing: str) -> str:
+def _spread(cell: Cell) -> str:
     text = f" ± {percent(cell.deviation)}" if cell.deviation is not None else ""
     if cell.low is not None and cell.high is not None:
-        text += f" {opening}{percent(cell.low)}, {percent(cell.high)}{closing}"
+        text += f" [{percent(cell.low)}, {percent(cell.high)}]"
     return text + (" †" if cell.not_above_floor else "")
 
 

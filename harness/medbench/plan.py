@@ -5,6 +5,7 @@ Light on purpose: neither torch nor numpy is imported, so ``medbench plan`` answ
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,11 @@ from typing import Any, Literal
 from medbench import checkpoints
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
 from medbench.digests import DigestCache
-from medbench.errors import MedbenchError, MissingCheckpointError, UsageError
+from medbench.errors import MedbenchError, MissingCheckpointError, UnknownNameError, UsageError
 from medbench.registry import Registry
 from medbench.selection import MethodChoice, select_methods, select_tasks
 from medbench.settings import Settings
-from medbench.specs import CheckpointSource, TaskSpec
+from medbench.specs import CheckpointSource, Recipe, TaskSpec
 from medbench.store import ResultStore
 from medbench.trials import Trial, resolve_recipe, trial_key
 
@@ -182,6 +183,7 @@ def _trials(request: Request, registry: Registry) -> Iterator[Trial]:
     with_recipe = [task for task in tasks if request.recipe in task.recipes]
     if not with_recipe:
         tasks[0].recipe(request.recipe)
+    _check_overrides(request.overrides, [task.recipe(request.recipe) for task in with_recipe])
     for task in with_recipe:
         for choice in choices:
             for fraction in request.fractions:
@@ -189,8 +191,10 @@ def _trials(request: Request, registry: Registry) -> Iterator[Trial]:
 
 
 def _seeded(request: Request, task: TaskSpec, choice: MethodChoice, fraction: float) -> Iterator[Trial]:
-    recipe = resolve_recipe(task.recipe(request.recipe), fraction, request.overrides)
-    changed = {name: getattr(recipe, name) for name in request.overrides}
+    preset = task.recipe(request.recipe)
+    overrides = {name: value for name, value in request.overrides.items() if hasattr(preset, name)}
+    recipe = resolve_recipe(preset, fraction, overrides)
+    changed = {name: getattr(recipe, name) for name in overrides}
     for seed in request.seeds if request.seeds is not None else recipe.seeds:
         yield Trial(choice, task, request.recipe, recipe, changed, fraction, seed)
 
@@ -199,6 +203,14 @@ def _check_fractions(fractions: Sequence[float]) -> None:
     for fraction in fractions:
         if not 0 < fraction <= 1:
             raise UsageError(f"the fraction {fraction:g} is outside (0, 1]")
+
+
+def _check_overrides(overrides: Mapping[str, Any], presets: Sequence[Recipe]) -> None:
+    """A field is changed in every recipe that has it; one that none has is refused."""
+    known = {one.name for preset in presets for one in dataclasses.fields(preset)} - {"seeds", "fraction_overrides"}
+    for name in overrides:
+        if name not in known:
+            raise UnknownNameError("recipe field", name, known)
 
 
 def _missing_checkpoint(choice: MethodChoice, source: CheckpointSource, path: str) -> MissingCheckpointError:

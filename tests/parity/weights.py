@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -88,7 +89,7 @@ def write_lightning_checkpoint(
 
 
 def assert_golden(arrays: Mapping[str, NDArray[Any]], name: str, value: Tensor, corner: tuple[slice, ...] = ()) -> None:
-    """``value`` equals the golden of that name: the whole array, or its mean, deviation and ``corner`` where kept so."""
+    """``value`` equals the golden of that name: the whole array, or its mean, deviation and corner where kept so."""
     actual = value.detach().numpy()
     if name in arrays:
         np.testing.assert_allclose(actual, arrays[name], rtol=RTOL, atol=ATOL, err_msg=name)

@@ -1,0 +1,19 @@
+"""The first-party methods, one module each; importing this package loads neither torch nor numpy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medbench.hookspecs import hookimpl
+from medbench_methods import imagenet, medst, mgca, random_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from medbench.specs import MethodSpec
+
+
+@hookimpl
+def medbench_methods() -> Iterable[MethodSpec]:
+    """Every method of this package."""
+    return (mgca.SPEC, medst.SPEC, imagenet.SPEC, random_weights.SPEC)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from medbench.specs import MetricSpec, TaskSpec
 
 from medbench_tasks import reported
-from medbench_tasks.recipes import MGCA_DETECTION_RSNA, STANDARD_DETECTION
+from medbench_tasks.recipes import MGCA_DETECTION_RSNA, QUICK_DETECTION, STANDARD_DETECTION
 from medbench_tasks.segmentation.recipe import (
     METRICS,
     MGCA_SEGMENTATION_RSNA,
     MGCA_SEGMENTATION_SIIM,
+    QUICK_SEGMENTATION,
     STANDARD_SEGMENTATION,
 )
 
 _DENSE = frozenset({"DenseImageEncoder"})
 _DETECTION = "medbench_tasks.detection.protocol:PROTOCOL"
 _SEGMENTATION = "medbench_tasks.segmentation.protocol:PROTOCOL"
+_DETECTION_RECIPES = {"standard": STANDARD_DETECTION, "quick": QUICK_DETECTION}
+_SEGMENTATION_RECIPES = {"standard": STANDARD_SEGMENTATION, "quick": QUICK_SEGMENTATION}
 _DETECTION_METRICS = (
     MetricSpec(name="map", title="mAP 0.40:0.75"),
     MetricSpec(name="ap50", title="AP 0.50"),
@@ -32,7 +35,7 @@ TASKS = (
         protocol="detection",
         capabilities=_DENSE,
         metrics=_DETECTION_METRICS,
-        recipes={"standard": STANDARD_DETECTION, "mgca": MGCA_DETECTION_RSNA},
+        recipes=_DETECTION_RECIPES | {"mgca": MGCA_DETECTION_RSNA},
         reported=reported.RSNA_DETECTION,
         loader=_DETECTION,
         tags=("cxr", "detection"),
@@ -45,7 +48,7 @@ TASKS = (
         protocol="segmentation",
         capabilities=_DENSE,
         metrics=METRICS,
-        recipes={"standard": STANDARD_SEGMENTATION, "mgca": MGCA_SEGMENTATION_RSNA},
+        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_RSNA},
         reported=reported.RSNA_SEGMENTATION,
         loader=_SEGMENTATION,
         tags=("cxr", "segmentation"),
@@ -58,7 +61,7 @@ TASKS = (
         protocol="segmentation",
         capabilities=_DENSE,
         metrics=METRICS,
-        recipes={"standard": STANDARD_SEGMENTATION, "mgca": MGCA_SEGMENTATION_SIIM},
+        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM},
         reported=reported.SIIM_SEGMENTATION,
         loader=_SEGMENTATION,
         tags=("cxr", "segmentation"),
@@ -71,7 +74,7 @@ TASKS = (
         protocol="segmentation",
         capabilities=_DENSE,
         metrics=METRICS,
-        recipes={"standard": STANDARD_SEGMENTATION, "mgca": MGCA_SEGMENTATION_SIIM},
+        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM},
         loader=_SEGMENTATION,
         tags=("cxr", "segmentation", "as-released"),
     ),
@@ -83,7 +86,7 @@ TASKS = (
         protocol="detection",
         capabilities=_DENSE,
         metrics=_DETECTION_METRICS,
-        recipes={"standard": STANDARD_DETECTION},
+        recipes=_DETECTION_RECIPES,
         loader=_DETECTION,
         tags=("cxr", "detection"),
     ),
@@ -95,7 +98,7 @@ TASKS = (
         protocol="segmentation",
         capabilities=_DENSE,
         metrics=METRICS,
-        recipes={"standard": STANDARD_SEGMENTATION},
+        recipes=_SEGMENTATION_RECIPES,
         loader=_SEGMENTATION,
         tags=("cxr", "segmentation"),
     ),

@@ -248,6 +248,6 @@ def _drop_constant(module: nn.Module, state: dict[str, Any], prefix: str, _metad
 
 def _restore_constant(module: nn.Module, state: dict[str, Any], prefix: str, *_others: Any) -> None:
     """So that a strict load succeeds: what a checkpoint leaves out is what the encoder already holds."""
-    for name, tensor in module.encoder.state_dict().items():  # type: ignore[union-attr,operator]
-        if name not in module.changing():
+    for name, tensor in module.encoder.state_dict().items():  # type: ignore[union-attr]
+        if name not in module.changing():  # type: ignore[operator]
             state.setdefault(f"{prefix}encoder.{name}", tensor)

@@ -31,7 +31,7 @@ def train_and_detect(context: TrialContext) -> TrialOutcome:
     train, valid, test = (annotated(part) for part in (context.train, context.valid, context.test))
     seed_everything(context.seed)
     pyramid = MethodPyramid.from_context(context, strides=STRIDES)
-    detector = build_detector(pyramid, recipe, num_classes=len(train.label_names))
+    detector = build_detector(pyramid, recipe, num_classes=len(train.box_names))
     report = fit(
         detector,
         train=encode_features(pyramid, DetectionSamples.prepare(train, "train", context), context),

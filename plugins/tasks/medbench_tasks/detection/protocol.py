@@ -43,8 +43,11 @@ class DetectionProtocol:
         stops being finite; `ImageError` names an image that cannot be read.
         """
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it could not import
+            from mmdet.utils import register_all_modules
+
             from medbench_tasks.detection.pipeline import train_and_detect
 
+            register_all_modules(init_default_scope=False)  # else mmengine imports the rest, loudly, in mid-training
         return train_and_detect(context)
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:

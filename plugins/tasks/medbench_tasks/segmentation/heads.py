@@ -23,14 +23,18 @@ from medbench.errors import TrialError
 
 NORM = {"type": "BN", "requires_grad": True}
 THRESHOLD = 0.5
+WIDTH = 16
+"""Of the published U-Net decoder at full size; every step down doubles it. PUP's is four times as wide."""
 
 
-def head_config(channels: Sequence[int], strides: Sequence[int], loss: str) -> ConfigDict:
+def head_config(channels: Sequence[int], strides: Sequence[int], loss: str, width: int = WIDTH) -> ConfigDict:
     """The head for maps of these ``channels`` and ``strides``, finest first, trained by the registered ``loss``.
+
+    ``width`` is the decoder's, `WIDTH` as published.
 
     Raises `TrialError` where the strides do not double as a U-Net needs.
     """
-    common = {"loss_decode": {"type": loss}, "in_channels": tuple(channels), "strides": tuple(strides)}
+    common = {"loss_decode": {"type": loss}, "in_channels": tuple(channels), "strides": tuple(strides), "width": width}
     if len(set(strides)) == 1:
         return ConfigDict(type="PupHead", **common)
     if any(fine * 2 != coarse for fine, coarse in pairwise(strides)) or not _is_power_of_two(strides[0]):
@@ -75,21 +79,23 @@ class BinaryHead(BaseDecodeHead):
 class UnetHead(BinaryHead):
     """The U-Net decoder: nearest x2, concatenate the map of that stride where there is one, twice conv 3x3-BN-ReLU.
 
-    Maps are (B, C_i, H / stride_i, W / stride_i). Widths end in 128, 64, 32, 16. With strides 2..32 this is the sheet's
+    Maps are (B, C_i, H / stride_i, W / stride_i). Widths halve down to ``width``. With strides 2..32 this is the sheet's
     decoder (256, 128, 64, 32, 16; no skip at full size); with 4..32 the step to stride 2 has no skip either.
     """
 
-    def __init__(self, in_channels: Sequence[int], strides: Sequence[int], **settings: Any) -> None:
+    def __init__(
+        self, in_channels: Sequence[int], strides: Sequence[int], width: int = WIDTH, **settings: Any
+    ) -> None:
         doublings = int(math.log2(strides[-1]))
-        widths = [16 << (doublings - 1 - step) for step in range(doublings)]
+        widths = [width << (doublings - 1 - step) for step in range(doublings)]
         super().__init__(in_channels, strides, channels=widths[-1], **settings)
         channels_at = dict(zip(strides, in_channels, strict=True))
         self.blocks = nn.ModuleList()
-        width, stride = in_channels[-1], strides[-1]
+        before, stride = in_channels[-1], strides[-1]
         for out in widths:
             stride //= 2
-            self.blocks.append(_UpBlock(width + channels_at.get(stride, 0), out))
-            width = out
+            self.blocks.append(_UpBlock(before + channels_at.get(stride, 0), out))
+            before = out
 
     def decode(self, inputs: Sequence[Tensor]) -> Tensor:
         """Maps, finest first -> (B, channels, H, W) at full size."""
@@ -110,13 +116,15 @@ class UnetHead(BinaryHead):
 class PupHead(BinaryHead):
     """Progressive upsampling (SETR-PUP) of a single map: Linear, then conv 3x3-BN-ReLU-bilinear x2 until full size.
 
-    Widths end in 64: 512, 256, 128, 64 for stride 16. A stride that is no power of two is overshot, and the logits are
-    resized to the mask. Of several maps of one stride the last is used.
+    Widths halve down to four times ``width``: 512, 256, 128, 64 for stride 16 as published. A stride that is no power of
+    two is overshot, and the logits are resized to the mask. Of several maps of one stride the last is used.
     """
 
-    def __init__(self, in_channels: Sequence[int], strides: Sequence[int], **settings: Any) -> None:
+    def __init__(
+        self, in_channels: Sequence[int], strides: Sequence[int], width: int = WIDTH, **settings: Any
+    ) -> None:
         doublings = max(1, math.ceil(math.log2(strides[-1])))
-        widths = [64 << (doublings - 1 - step) for step in range(doublings)]
+        widths = [4 * width << (doublings - 1 - step) for step in range(doublings)]
         super().__init__(in_channels, strides, channels=widths[-1], **settings)
         self.linear = nn.Linear(in_channels[-1], in_channels[-1])
         self.stages = nn.ModuleList(

@@ -23,10 +23,10 @@ LOSSES = {"mixed": losses.MixedLoss, "bce-dice": losses.BceDiceLoss}
 class BinarySegmentor(EncoderDecoder):
     """An EncoderDecoder whose backbone is built already and whose answers keep their logits beside the mask."""
 
-    def __init__(self, pyramid: MethodPyramid, loss: str) -> None:
+    def __init__(self, pyramid: MethodPyramid, loss: str, width: int) -> None:
         super().__init__(
             backbone=ConfigDict(type=_as_given, module=pyramid),
-            decode_head=head_config(pyramid.channels, pyramid.strides, loss),
+            decode_head=head_config(pyramid.channels, pyramid.strides, loss, width),
             data_preprocessor=StackInputs(),
             test_cfg=ConfigDict(mode="whole"),
         )
@@ -41,7 +41,7 @@ class BinarySegmentor(EncoderDecoder):
 
 def build_segmentor(pyramid: MethodPyramid, recipe: SegmentationRecipe) -> BinarySegmentor:
     """A decoder for the pyramid's strides, freshly drawn, over that pyramid. Raises `TrialError` for unusable strides."""
-    return BinarySegmentor(pyramid, LOSSES[recipe.loss].__name__)
+    return BinarySegmentor(pyramid, LOSSES[recipe.loss].__name__, recipe.decoder_width)
 
 
 def _as_given(module: MethodPyramid) -> MethodPyramid:

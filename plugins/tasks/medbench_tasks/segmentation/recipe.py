@@ -25,12 +25,14 @@ class SegmentationRecipe(TrainingRecipe):
     image, or ``pad`` to keep its aspect and its soft edges, as published. ``select`` is what the best epoch is chosen by
     on the validation part: the lowest ``loss``, or the highest mean ``dice`` over images with foreground (over all
     images where none has). ``balance_train`` keeps all training images with foreground and as many without.
+    ``decoder_width`` is that of the U-Net decoder at full size, 16 as published; PUP's is four times as wide.
     """
 
     loss: Literal["bce-dice", "mixed"] = "bce-dice"
     mask_frame: Literal["squash", "pad"] = "squash"
     select: Literal["dice", "loss"] = "dice"
     balance_train: bool = False
+    decoder_width: int = 16
 
 
 STANDARD_SEGMENTATION = SegmentationRecipe(
@@ -69,3 +71,8 @@ MGCA_SEGMENTATION_SIIM = SegmentationRecipe(
 
 MGCA_SEGMENTATION_RSNA = replace(MGCA_SEGMENTATION_SIIM, fraction_overrides=(), batch_size=16, balance_train=False)
 """The published protocol on RSNA: batch 16, all negatives kept."""
+
+QUICK_SEGMENTATION = replace(
+    STANDARD_SEGMENTATION, fraction_overrides=(), epochs=10, batch_size=4, lr=2e-3, validate_every=5, decoder_width=4
+)
+"""A narrow decoder trained for minutes on a CPU: to see that everything works, never to rank."""

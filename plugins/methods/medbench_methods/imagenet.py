@@ -1,0 +1,82 @@
+"""ImageNet baselines on the two trunks: what a radiograph encoder has to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medbench.capabilities import LoadRequest
+    from medbench_methods.nets.encoders import VisionEncoder
+
+CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder"})
+MODELS = {"resnet50": "resnet50.tv_in1k", "vit-b16": "deit_base_patch16_224.fb_in1k"}
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def _source(variant: str) -> CheckpointSource:
+    hub = f"timm/{MODELS[variant]}"
+    return CheckpointSource(filename=f"imagenet/{variant}.safetensors", url=f"https://huggingface.co/{hub}", hub=hub)
+
+
+SPEC = MethodSpec(
+    id="imagenet",
+    title="ImageNet",
+    summary="Supervised ImageNet-1k weights: torchvision's first ResNet-50, and DeiT-B/16, from which MGCA's ViT starts.",
+    variants=(
+        MethodVariant(id="resnet50", title="ResNet-50", checkpoint=_source("resnet50"), capabilities=CAPABILITIES),
+        MethodVariant(id="vit-b16", title="DeiT-B/16", checkpoint=_source("vit-b16"), capabilities=CAPABILITIES),
+    ),
+    loader="medbench_methods.imagenet:load",
+    licence="BSD-3-Clause (resnet50), Apache-2.0 (vit-b16)",
+    code_url="https://github.com/huggingface/pytorch-image-models",
+    pretrained_on=("imagenet",),
+    tags=("baseline",),
+)
+
+
+def load(request: LoadRequest) -> VisionEncoder:
+    """The encoder from a local file (timm safetensors or a torch state_dict), else from the hub, in eval mode.
+
+    Images are resized and cropped as MGCA's are, and normalised by ImageNet's statistics. Raises
+    `MissingCheckpointError` where the hub cannot be reached and `CheckpointError` where the file does not fit.
+    """
+    from medbench.capabilities import Preprocess
+    from medbench_methods.nets.encoders import VisionEncoder
+    from medbench_methods.nets.loading import fill, match, require, shapes_of
+    from medbench_methods.nets.trunks import make_trunk
+
+    trunk = make_trunk(request.variant)
+    if request.checkpoint is None:
+        fill(trunk.net, _from_hub(request.variant))
+    else:
+        from medbench.checkpoints import read_checkpoint
+
+        tensors = read_checkpoint(request.checkpoint).tensors
+        matching = match(tensors, shapes_of(trunk.net), prefixes={"": ""}, ignore=_is_classifier)
+        require(matching, request.checkpoint, f"timm's {MODELS[request.variant]}")
+        fill(trunk.net, {name: tensors[key] for name, key in matching.matched.items()})
+    return VisionEncoder(trunk, Preprocess(resize=256, mode="pad", crop=224, mean=MEAN, std=STD)).eval()
+
+
+def _from_hub(variant: str) -> dict[str, Tensor]:
+    import timm
+
+    from medbench.errors import MissingCheckpointError
+
+    try:
+        state: dict[str, Tensor] = timm.create_model(MODELS[variant], pretrained=True, num_classes=0).state_dict()
+    except Exception as error:  # the hub's client raises whatever its transport does
+        raise MissingCheckpointError(
+            f"imagenet@{variant}: {MODELS[variant]} could not be fetched from the hub ({type(error).__name__})",
+            fix=f"put timm/{MODELS[variant]}'s model.safetensors at <checkpoints>/imagenet/{variant}.safetensors",
+        ) from error
+    return state
+
+
+def _is_classifier(key: str) -> bool:
+    return key.startswith(("fc.", "head."))

@@ -1,0 +1,165 @@
+"""The text tower of the MGCA family: six BERT layers over Bio_ClinicalBERT's vocabulary, and its projections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from huggingface_hub import hf_hub_download
+from torch import nn
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench_methods.nets.projection import GlobalProjection, LocalProjection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+HUB_ID = "emilyalsentzer/Bio_ClinicalBERT"
+MAX_TOKENS = 112
+VOCABULARY = 28996
+TEXT_DIM = 768
+
+
+class Tokens(NamedTuple):
+    """Token ids and attention mask, both (B, T) int64."""
+
+    ids: Tensor
+    mask: Tensor
+
+
+class Words(NamedTuple):
+    """Word features (B, 111, 768), their CLS attention (B, 111), both zero-padded, and the words, CLS first."""
+
+    features: Tensor
+    attention: Tensor
+    words: list[list[str]]
+
+
+@dataclass(frozen=True)
+class BertOutput:
+    """Last hidden state (B, T, 768) and the last layer's attention (B, 12, T, T)."""
+
+    hidden: Tensor
+    attention: Tensor
+
+
+class TextTower(nn.Module):
+    """BERT without pooler and cross-attention, as the published models run it.
+
+    Every token gets position 0, because that is what the published code feeds (mgca.md 1.2, pitfall P1): the tower is a
+    bag of words. ``true_positions`` gives ordinary positions instead, which no released weights were trained with.
+    """
+
+    def __init__(self, tokenizer: Any = None) -> None:
+        super().__init__()
+        config = BertConfig(
+            vocab_size=VOCABULARY,
+            num_hidden_layers=6,
+            type_vocab_size=1,
+            layer_norm_eps=1e-12,
+            attn_implementation="eager",
+        )
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.global_embed = GlobalProjection(TEXT_DIM)
+        self.local_embed = LocalProjection(TEXT_DIM)
+        self.tokenizer = tokenizer
+
+    def tokenize(self, texts: list[str], *, to_max: bool = False) -> Tokens:
+        """Cleaned texts -> at most 112 tokens each, padded to the longest, or to 112 with ``to_max``."""
+        padding = "max_length" if to_max else "longest"
+        batch = self.tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=padding, return_tensors="pt")
+        device = self.bert.embeddings.word_embeddings.weight.device
+        return Tokens(batch["input_ids"].to(device), batch["attention_mask"].to(device))
+
+    def forward(self, tokens: Tokens, *, true_positions: bool = False) -> BertOutput:
+        positions = torch.arange(tokens.ids.shape[1], device=tokens.ids.device).expand_as(tokens.ids)
+        out = self.bert(
+            tokens.ids,
+            attention_mask=tokens.mask,
+            position_ids=positions if true_positions else torch.zeros_like(tokens.ids),
+            output_attentions=True,
+        )
+        return BertOutput(out.last_hidden_state, out.attentions[-1])
+
+    def words(self, tokens: Tokens, output: BertOutput) -> Words:
+        """Sum WordPieces into words up to and with the first [SEP], drop CLS, zero-pad to 111.
+
+        The attention is CLS's, averaged over heads and, as published, off by one: a token takes its right neighbour's.
+        ``tokens`` must be padded to 112.
+        """
+        pieces = [self.tokenizer.convert_ids_to_tokens(row) for row in tokens.ids.tolist()]
+        lengths = [row.index(self.tokenizer.sep_token) + 1 for row in pieces]
+        slots = torch.tensor([_slots(row, length) for row, length in zip(pieces, lengths, strict=True)])
+        slots = slots.to(tokens.ids.device)
+        batch, length, width = output.hidden.shape
+        features = output.hidden.new_zeros(batch, length + 1, width)
+        features.scatter_add_(1, slots[..., None].expand(-1, -1, width), output.hidden)
+        neighbour = nn.functional.pad(output.attention[:, :, 0, 1:].mean(dim=1), (0, 1))
+        attention = output.hidden.new_zeros(batch, length + 1).scatter_add_(1, slots, neighbour)
+        names = [_joined(row[:size]) for row, size in zip(pieces, lengths, strict=True)]
+        return Words(features[:, 1:length], attention[:, 1:length], names)
+
+
+def make_text_tower(tokenizer: Any = None) -> TextTower:
+    """The tower on the meta device, without weights, but with BERT's index buffers in place."""
+    with torch.device("meta"):
+        tower = TextTower(tokenizer)
+    embeddings = tower.bert.embeddings
+    embeddings.position_ids = torch.arange(embeddings.position_embeddings.num_embeddings)[None]
+    embeddings.token_type_ids = torch.zeros_like(embeddings.position_ids)
+    return tower
+
+
+def load_tokenizer(assets: Path | None) -> Any:
+    """Bio_ClinicalBERT's WordPiece tokenizer, lower-casing: from ``assets/tokenizers/bio_clinicalbert`` or the hub.
+
+    That place may be a folder with ``vocab.txt`` or the vocabulary itself. Raises `MissingCheckpointError` where there is
+    none to be had, and `CheckpointError` for a vocabulary of another model.
+    """
+    vocabulary = _find_vocabulary(assets)
+    tokenizer = BertTokenizer(vocab=str(vocabulary), do_lower_case=True)
+    if tokenizer.vocab_size != VOCABULARY:
+        raise CheckpointError(
+            f"{vocabulary} holds {tokenizer.vocab_size:,} tokens, not the {VOCABULARY:,} of {HUB_ID}",
+            fix="put that model's own vocab.txt there",
+        )
+    return tokenizer
+
+
+def _find_vocabulary(assets: Path | None) -> Path | str:
+    local = None if assets is None else assets / "tokenizers" / "bio_clinicalbert"
+    if local is not None:
+        for place in (local, local / "vocab.txt"):
+            if place.is_file():
+                return place
+    try:
+        # The file itself: asked for a tokenizer it cannot fetch, transformers gives one without words.
+        return hf_hub_download(HUB_ID, "vocab.txt")
+    except Exception as error:  # the hub's client raises whatever its transport does
+        raise MissingCheckpointError(
+            f"the tokenizer of {HUB_ID} is neither on this machine nor to be had from the hub",
+            fix=f"put its vocab.txt at {local or '<checkpoints>/tokenizers/bio_clinicalbert'}/vocab.txt",
+        ) from error
+
+
+def _slots(pieces: list[str], length: int) -> list[int]:
+    """For each token the index of its word; tokens after [SEP] go to the last slot, which is dropped."""
+    slots: list[int] = []
+    for piece in pieces[:length]:
+        joins = piece.startswith("##") and bool(slots)
+        slots.append(slots[-1] if joins else (slots[-1] + 1 if slots else 0))
+    return slots + [len(pieces)] * (len(pieces) - length)
+
+
+def _joined(pieces: list[str]) -> list[str]:
+    words: list[str] = []
+    for piece in pieces:
+        if piece.startswith("##") and words:
+            words[-1] += piece[2:]
+        else:
+            words.append(piece)
+    return words
