@@ -38,6 +38,7 @@ setup(
     install_requires=[
         "click>=8.1",
         "filelock>=3.12",
+        "huggingface-hub>=1",
         "msgspec>=0.18",
         "numpy>=2",
         "opencv-python-headless>=4.8",
@@ -58,7 +59,12 @@ setup(
     ],
     extras_require={
         # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install").
-        "mm": ["onedl-mmengine>=0.10.12", "onedl-mmcv>=2.3.6", "onedl-mmdetection>=3.5.1", "onedl-mmsegmentation>=1.4.2"],
+        "mm": [
+            "onedl-mmengine>=0.10.12",
+            "onedl-mmcv>=2.3.6",
+            "onedl-mmdetection>=3.5.1",
+            "onedl-mmsegmentation>=1.4.2",
+        ],
     },
     entry_points={
         "console_scripts": ["medbench = medbench.cli:main"],

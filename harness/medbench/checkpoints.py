@@ -82,7 +82,7 @@ def _unpickle_weights_only(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         reason = " ".join(str(error).split())
         if "Unsupported global" in reason or "WeightsUnpickler" in reason or "Unsupported operand" in reason:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from medbench.registry import Registry
 from medbench.samples import PhantomSize
 from medbench.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from medbench import preparation
 from medbench.datasets import DatasetFiles, locate
 from medbench.errors import MissingDataError
@@ -113,7 +114,9 @@ def test_a_mask_of_another_size_leaves_its_sample_out(files: DatasetFiles) -> No
 
 
 def test_problems_are_grouped_with_a_few_examples() -> None:
-    groups = preparation.group_problems([Problem("a", str(number), "x") for number in range(9)] + [Problem("b", "1", "y")])
+    groups = preparation.group_problems(
+        [Problem("a", str(number), "x") for number in range(9)] + [Problem("b", "1", "y")]
+    )
     assert [(group.kind, group.count, len(group.examples)) for group in groups] == [("a", 9, 5), ("b", 1, 1)]
 
 

@@ -6,9 +6,9 @@ import importlib.metadata
 from pathlib import Path
 
 import pytest
+
 from medbench.errors import PluginError, UnknownNameError
 from medbench.registry import Registry
-
 from tests.core.conftest import TOY
 
 POINT = importlib.metadata.EntryPoint

@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from medbench.executors.local import LocalExecutor, Outcome
+
 from medbench.errors import StoreError, UsageError
+from medbench.executors.local import LocalExecutor, Outcome
 from medbench.files import write_bytes_atomically
 from medbench.plan import Plan, Request, build_plan
 from medbench.preparation import prepare
@@ -126,6 +127,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_record(
     ready: Plan, registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno
+
     import pyarrow.parquet as pq
 
     def full(*arguments: object, **options: object) -> None:
@@ -172,9 +174,7 @@ def test_a_damaged_record_counts_as_not_done_and_is_reported(
     assert run(build_plan(REQUEST, registry, settings), registry, settings)[0].state == "finished"
 
 
-def test_a_phantom_anywhere_makes_the_record_a_phantom(
-    registry: Registry, settings: Settings, toy_data: Path
-) -> None:
+def test_a_phantom_anywhere_makes_the_record_a_phantom(registry: Registry, settings: Settings, toy_data: Path) -> None:
     (toy_data / "PHANTOM.json").write_text("{}")
     prepare(build_plan(REQUEST, registry, settings).unprepared[0], Reporter())
     plan = build_plan(REQUEST, registry, settings)
@@ -191,7 +191,7 @@ def test_reporters_tell_the_same_run(ready: Plan, registry: Registry, settings: 
     assert "[1/1] toy@plain on toy-bright, 100 %, seed 0" in plain.getvalue()
     assert "done   toy@plain on toy-bright, 100 %, seed 0: accuracy 100.0 %" in plain.getvalue()
     events = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert [event["event"] for event in events][::len(events) - 1] == ["trial_started", "trial_ended"]
+    assert [event["event"] for event in events][:: len(events) - 1] == ["trial_started", "trial_ended"]
     assert events[-1]["metrics"] == {"accuracy": 1.0}
 
 

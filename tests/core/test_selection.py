@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
 from medbench.errors import UsageError
 from medbench.registry import Registry
 from medbench.selection import select_methods, select_tasks

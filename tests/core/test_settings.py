@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from medbench.errors import UsageError
 from medbench.settings import load_settings
 

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from medbench import subsets
 from medbench.errors import UsageError
 from medbench.registry import Registry

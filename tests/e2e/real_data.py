@@ -8,8 +8,9 @@ import uuid
 from pathlib import Path
 
 import numpy as np
-from medbench_datasets.dicom import write_dicom
 from PIL import Image
+
+from medbench_datasets.dicom import write_dicom
 
 
 def write_rsna(shared: Path, root: Path, *, limit: int | None = None) -> int:
@@ -41,7 +42,9 @@ def link_covid(shared: Path, root: Path) -> None:
 def copy_some_covid(shared: Path, root: Path, images: int) -> None:
     """A copy of the first ``images`` images of the smaller collection that have a lung mask."""
     source = shared / "covid-cxr-open"
-    shutil.copytree(source, root, ignore=lambda folder, names: names if Path(folder).name in {"images", "lung_masks"} else [])
+    shutil.copytree(
+        source, root, ignore=lambda folder, names: names if Path(folder).name in {"images", "lung_masks"} else []
+    )
     with (source / "metadata.csv").open(encoding="utf-8") as file:
         rows = list(csv.reader(file))
     heading = rows[0]

@@ -75,7 +75,9 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(ready: Shell) -> None:
     ready(*RUN)
     small = ready.folder / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(small)], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(small)], check=False, capture_output=True
+    )
     if mounted.returncode != 0:
         pytest.skip("a tmpfs cannot be mounted here; the unit test with a failing write covers the path")
     try:

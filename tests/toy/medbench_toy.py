@@ -42,7 +42,10 @@ DATASET = DatasetSpec(
     access="open",
     licence="CC0-1.0",
     url="https://example.org/toy",
-    files=(ExpectedFile(path="labels.csv", purpose="labels"), ExpectedFile(path="images", purpose="images", kind="folder")),
+    files=(
+        ExpectedFile(path="labels.csv", purpose="labels"),
+        ExpectedFile(path="images", purpose="images", kind="folder"),
+    ),
     supervision=frozenset({"labels"}),
     label_names=("bright",),
     splits=(SplitSpec(name="main", rule="row number modulo 3", source="none", sizes={"train": 4}),),

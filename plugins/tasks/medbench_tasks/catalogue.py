@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from medbench.specs import MetricSpec, TaskSpec
-
 from medbench_tasks import reported
 from medbench_tasks.recipes import MGCA_DETECTION_RSNA, QUICK_DETECTION, STANDARD_DETECTION
 from medbench_tasks.segmentation.recipe import (

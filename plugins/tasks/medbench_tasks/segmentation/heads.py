@@ -83,9 +83,7 @@ class UnetHead(BinaryHead):
     decoder (256, 128, 64, 32, 16; no skip at full size); with 4..32 the step to stride 2 has no skip either.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], strides: Sequence[int], width: int = WIDTH, **settings: Any
-    ) -> None:
+    def __init__(self, in_channels: Sequence[int], strides: Sequence[int], width: int = WIDTH, **settings: Any) -> None:
         doublings = int(math.log2(strides[-1]))
         widths = [width << (doublings - 1 - step) for step in range(doublings)]
         super().__init__(in_channels, strides, channels=widths[-1], **settings)
@@ -120,9 +118,7 @@ class PupHead(BinaryHead):
     two is overshot, and the logits are resized to the mask. Of several maps of one stride the last is used.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], strides: Sequence[int], width: int = WIDTH, **settings: Any
-    ) -> None:
+    def __init__(self, in_channels: Sequence[int], strides: Sequence[int], width: int = WIDTH, **settings: Any) -> None:
         doublings = max(1, math.ceil(math.log2(strides[-1])))
         widths = [4 * width << (doublings - 1 - step) for step in range(doublings)]
         super().__init__(in_channels, strides, channels=widths[-1], **settings)

@@ -73,6 +73,6 @@ MGCA_SEGMENTATION_RSNA = replace(MGCA_SEGMENTATION_SIIM, fraction_overrides=(), 
 """The published protocol on RSNA: batch 16, all negatives kept."""
 
 QUICK_SEGMENTATION = replace(
-    STANDARD_SEGMENTATION, fraction_overrides=(), epochs=10, batch_size=4, lr=2e-3, validate_every=5, decoder_width=4
+    STANDARD_SEGMENTATION, fraction_overrides=(), epochs=12, batch_size=4, lr=5e-3, validate_every=4, decoder_width=8
 )
 """A narrow decoder trained for minutes on a CPU: to see that everything works, never to rank."""
