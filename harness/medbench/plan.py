@@ -58,10 +58,11 @@ class PlannedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Trials in the order they will run, and the datasets that must be prepared first."""
+    """Trials in the order they will run, the datasets that must be prepared first, and tasks without the recipe."""
 
     trials: tuple[PlannedTrial, ...]
     unprepared: tuple[DatasetFiles, ...]
+    without_recipe: tuple[str, ...] = ()
 
     def of_state(self, state: State) -> tuple[PlannedTrial, ...]:
         """The trials in that state."""
@@ -84,7 +85,8 @@ def build_plan(request: Request, registry: Registry, settings: Settings) -> Plan
     unprepared = [
         files for name, files in planner.datasets.items() if files.present and planner.manifests[name] is None
     ]
-    return Plan(tuple(trials), tuple(unprepared))
+    lacking = [task.id for task in select_tasks(request.tasks, registry) if request.recipe not in task.recipes]
+    return Plan(tuple(trials), tuple(unprepared), tuple(lacking))
 
 
 def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache) -> Weights:

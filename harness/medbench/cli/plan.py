@@ -33,6 +33,8 @@ def show_plan(plan: Plan) -> None:
         phantom = " [phantom]" if planned.phantom else ""
         reason = f"  {planned.reason}" if planned.reason else ""
         click.echo(f"{planned.state:<15} {planned.trial.label}{phantom}{estimate}{reason}")
+    for task in plan.without_recipe:
+        click.echo(f"{'left out':<15} {task} has no such recipe")
     click.echo(summarise(plan))
 
 

@@ -110,6 +110,7 @@ def _say_blocked(plan: Plan, reporter: Reporter) -> None:
     reasons |= dict.fromkeys(
         f"not applicable: {planned.trial.task.id}: {planned.reason}" for planned in plan.of_state("not-applicable")
     )
+    reasons |= dict.fromkeys(f"left out: {task} has no such recipe" for task in plan.without_recipe)
     for reason in reasons:
         reporter.message(reason)
 

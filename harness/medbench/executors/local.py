@@ -70,6 +70,7 @@ class LocalExecutor:
     ) -> Outcome | None:
         store = ResultStore(self.settings.results)
         task, method, key = planned.trial.task.id, planned.trial.choice.id, str(planned.key)
+        complaints: list[str] = []
         try:
             with store.claim(task, method, key, wait=wait) as ours:
                 if not ours:
@@ -78,7 +79,7 @@ class LocalExecutor:
                     outcome = Outcome(planned, "elsewhere", store.read(task, method, key))
                 else:
                     reporter.trial_started(planned, number, total)
-                    self.registry.announce("medbench_trial_started", trial=planned.trial)
+                    complaints += self.registry.announce("medbench_trial_started", trial=planned.trial)
                     record = run_trial(planned, self.registry, self.settings, reporter)
                     outcome = Outcome(planned, "finished", record)
         except MedbenchError as error:
@@ -86,8 +87,8 @@ class LocalExecutor:
         except Exception as error:  # a defect in one trial must not cost the others
             outcome = Outcome(planned, "failed", message=self._keep_traceback(error, key), exit_code=1)
         if outcome.state == "finished":
-            problems = self.registry.announce("medbench_trial_finished", record=outcome.record)
-            outcome = Outcome(planned, "finished", outcome.record, message="; ".join(problems))
+            complaints += self.registry.announce("medbench_trial_finished", record=outcome.record)
+            outcome = Outcome(planned, "finished", outcome.record, message="; ".join(complaints))
         reporter.trial_ended(outcome)
         return outcome
 
