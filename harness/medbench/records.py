@@ -7,7 +7,7 @@ one is migrated step by step. Never a user name, host name or absolute path.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -92,10 +92,19 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     @property
     def recipe_label(self) -> str:
         """``standard``, or ``standard[epochs=4]`` where the user changed it."""
-        if not self.recipe_overrides:
-            return self.recipe
-        changes = ",".join(f"{name}={value}" for name, value in sorted(self.recipe_overrides.items()))
-        return f"{self.recipe}[{changes}]"
+        return recipe_label(self.recipe, self.recipe_overrides)
+
+
+def recipe_label(name: str, overrides: Mapping[str, Any]) -> str:
+    """A recipe's name with what the user changed, sorted by field; a sequence reads as ``64:32``."""
+    if not overrides:
+        return name
+    changes = ",".join(f"{field}={_override_text(value)}" for field, value in sorted(overrides.items()))
+    return f"{name}[{changes}]"
+
+
+def _override_text(value: Any) -> str:
+    return ":".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
 _MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medbench.errors import UnknownNameError, UsageError
+from medbench.records import recipe_label
 from medbench.selection import MethodChoice
 from medbench.specs import Recipe, TaskSpec
 
@@ -28,6 +29,11 @@ class Trial:
     overrides: Mapping[str, Any]
     fraction: float
     seed: int
+
+    @property
+    def recipe_label(self) -> str:
+        """As `medbench.records.Record.recipe_label`."""
+        return recipe_label(self.recipe_name, self.overrides)
 
     @property
     def label(self) -> str:

@@ -130,6 +130,8 @@ def test_labels() -> None:
     assert record.method_id == "mgca@resnet50"
     assert record.recipe_label == "standard[epochs=4,lr=0.1]"
     assert make_record().recipe_label == "standard"
+    narrow = msgspec.structs.replace(make_record(), recipe_overrides={"neck_channels": [64, 32, 32]})
+    assert narrow.recipe_label == "standard[neck_channels=64:32:32]"
 
 
 def test_the_written_form_is_indented_and_ends_with_a_newline() -> None:

@@ -15,7 +15,7 @@ from medbench_datasets.dicom import write_dicom
 
 def write_rsna(shared: Path, root: Path, *, limit: int | None = None) -> int:
     """Write RSNA's official layout from the NIH PNGs and the official RSNA labels; gives the number of patients."""
-    sample = shared / "nih-chestxray14-sample"
+    sample = shared / "data" / "nih-chestxray14-sample"
     with (sample / "rsna_to_nih_mapping.csv").open() as file:
         images = {row["patientId"]: row["nih_image"] for row in csv.DictReader(file)}
     chosen = set(sorted(images)[:limit])
@@ -36,12 +36,12 @@ def link_covid(shared: Path, root: Path) -> None:
     """Both real covid-chestxray folders below one root, as a user would put them."""
     root.mkdir(parents=True)
     for name in ("covid-cxr-open", "covid-cxr-nc"):
-        (root / name).symlink_to(shared / name, target_is_directory=True)
+        (root / name).symlink_to(shared / "data" / name, target_is_directory=True)
 
 
 def copy_some_covid(shared: Path, root: Path, images: int) -> None:
     """A copy of the first ``images`` images of the smaller collection that have a lung mask."""
-    source = shared / "covid-cxr-open"
+    source = shared / "data" / "covid-cxr-open"
     shutil.copytree(
         source, root, ignore=lambda folder, names: names if Path(folder).name in {"images", "lung_masks"} else []
     )

@@ -183,6 +183,16 @@ def test_broken_and_contesting_plugins_are_named_and_the_rest_runs(ready: Shell,
     assert states["toy-plugin"] == "partly"
 
 
+def test_doctor_says_what_works_and_names_what_is_broken(ready: Shell, tmp_path: Path) -> None:
+    install(tmp_path / "site", "broken-plugin", "broken_plugin", "raise ImportError('half installed')\n")
+    findings = {one["subject"]: one for one in json.loads(ready("doctor", "--json", code=1).stdout)}
+    assert findings["plugin broken-plugin (broken-plugin 1.0)"]["state"] == "broken"
+    assert findings["mmcv ops"]["state"] == "ok"
+    assert findings["weights toy@plain"]["detail"] == "none needed"
+    missing = findings["weights toy@weighted"]
+    assert (missing["state"], "https://example.org/w" in missing["mend"]) == ("absent", True)
+
+
 def test_show_list_and_status_speak_of_the_toy(ready: Shell) -> None:
     assert "toy-bright" in ready("list", "tasks").stdout
     shown = ready("show", "toy-bright").stdout

@@ -94,11 +94,11 @@ def _run(
 
 
 def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> None:
-    tasks = {planned.trial.task.id for planned in plan.trials}
+    wanted = {(planned.trial.task.id, planned.trial.recipe_label) for planned in plan.trials}
     loaded = ResultStore(settings.results).read_all()
     for problem in loaded.problems:
         click.echo(f"warning: {problem}", err=True)
-    chosen = [record for record in loaded.records if record.task in tasks]
+    chosen = [record for record in loaded.records if (record.task, record.recipe_label) in wanted]
     if chosen:
         from medbench.leaderboard import table_text
 
