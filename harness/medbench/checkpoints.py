@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,13 @@ class Checkpoint:
     values: Mapping[str, Any]
 
 
-def read_checkpoint(path: Path, *, state_dict_keys: tuple[str, ...] = ("state_dict", "model")) -> Checkpoint:
+def read_checkpoint(
+    path: Path, *, state_dict_keys: tuple[str, ...] = ("state_dict", "model"), allow: Sequence[Any] = ()
+) -> Checkpoint:
     """Read a checkpoint without executing anything it holds.
 
     ``state_dict_keys`` are the container keys to look under, in order; a bare mapping of tensors is taken as it is.
+    ``allow`` lists further classes that the method knows its files to hold, e.g. `plain_globals`.
     Raises `MissingCheckpointError` where there is no file and `CheckpointError` where it is truncated, holds objects
     that only code could rebuild, or has no tensors.
     """
@@ -45,7 +48,7 @@ def read_checkpoint(path: Path, *, state_dict_keys: tuple[str, ...] = ("state_di
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    content = _unpickle_weights_only(path)
+    content = _unpickle_weights_only(path, allow)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a mapping with a state_dict")
     for key in state_dict_keys:
@@ -53,6 +56,18 @@ def read_checkpoint(path: Path, *, state_dict_keys: tuple[str, ...] = ("state_di
             values = {name: value for name, value in content.items() if name != key}
             return Checkpoint(path, _tensors_of(path, content[key]), values)
     return Checkpoint(path, _tensors_of(path, content), {})
+
+
+def plain_globals() -> list[Any]:
+    """Classes that trainers leave among their hyper-parameters and that only hold values: numpy scalars, namespaces, paths."""
+    import argparse
+    import pathlib
+
+    import numpy as np
+    from numpy._core.multiarray import scalar
+
+    dtypes = {type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"}
+    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes, argparse.Namespace, pathlib.PosixPath]
 
 
 def sha256_of(path: Path) -> str:
@@ -63,26 +78,32 @@ def sha256_of(path: Path) -> str:
 
 def mark_phantom(path: Path) -> None:
     """Mark a torch zip checkpoint as generated; its tensors and container keys stay as they are."""
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path} is no torch zip archive, so it cannot be marked as a phantom")
     with zipfile.ZipFile(path, "a") as archive:
         root = archive.namelist()[0].partition("/")[0]  # torch refuses a member outside its one folder
-        archive.writestr(f"{root}/{_PHANTOM_MEMBER}", json.dumps({"phantom": True}))
+        member = zipfile.ZipInfo(f"{root}/{_PHANTOM_MEMBER}", (1980, 1, 1, 0, 0, 0))  # the same bytes at every draw
+        archive.writestr(member, json.dumps({"phantom": True}))
 
 
 def is_phantom(path: Path) -> bool:
     """Whether a checkpoint file was written by ``medbench phantom``. Needs no torch."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith(f"/{_PHANTOM_MEMBER}") for name in archive.namelist())
+    return any(name.endswith(f"/{_PHANTOM_MEMBER}") for name in names)
 
 
-def _unpickle_weights_only(path: Path) -> Any:
+def _unpickle_weights_only(path: Path, allow: Sequence[Any]) -> Any:
     import pickle
 
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with torch.serialization.safe_globals(list(allow)):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         reason = " ".join(str(error).split())
         if "Unsupported global" in reason or "WeightsUnpickler" in reason or "Unsupported operand" in reason:

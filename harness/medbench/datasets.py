@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +87,14 @@ class DatasetFiles:
         return info if fresh and info.signature == self.signature() else None
 
     def signature(self) -> str:
-        """Changes when an expected file or folder is replaced, grows, or gains or loses an entry; reads no content."""
+        """Changes when an expected file changes, or a folder at any depth gains or loses an entry; reads no content."""
         seen = []
         for expected in self.spec.files:
             for path in sorted(self.root.glob(expected.path)):
-                stat = path.stat()
-                seen.append([str(path.relative_to(self.root)), stat.st_size, stat.st_mtime_ns])
+                folders = [Path(folder) for folder, _, _ in os.walk(path)] if path.is_dir() else [path]
+                for one in sorted(folders):
+                    stat = one.stat()
+                    seen.append([str(one.relative_to(self.root)), stat.st_size, stat.st_mtime_ns])
         return hashlib.sha256(json.dumps([self.phantom, seen]).encode()).hexdigest()
 
 

@@ -33,7 +33,10 @@ _LIBRARIES = {
     "onedl-mmdetection": "mmdet",
     "onedl-mmsegmentation": "mmseg",
 }
-_BUILD_OPS = "MMCV_WITH_OPS=1 CFLAGS=-g0 pip install --no-build-isolation --no-binary onedl-mmcv onedl-mmcv"
+_INSTALL = f"uv pip install --python {sys.executable} -c constraints.txt"
+_BUILD_OPS = (
+    f"MMCV_WITH_OPS=1 CFLAGS=-g0 {_INSTALL} --no-deps --no-build-isolation-package onedl-mmcv --reinstall onedl-mmcv"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def _libraries() -> Iterator[Finding]:
             version = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
             extra = "medbench[mm]" if distribution.startswith("onedl-") else distribution
-            yield Finding("absent", distribution, "not installed", f"pip install -c constraints.txt '{extra}'")
+            yield Finding("absent", distribution, "not installed", f"{_INSTALL} '{extra}'")
             continue
         try:
             importlib.import_module(module)
@@ -78,7 +81,7 @@ def _libraries() -> Iterator[Finding]:
                 "broken",
                 distribution,
                 f"{version} does not import: {reason}",
-                "pip install -c constraints.txt " + distribution,
+                f"{_INSTALL} --reinstall {distribution}",
             )
         else:
             yield Finding("ok", distribution, version)
@@ -87,7 +90,7 @@ def _libraries() -> Iterator[Finding]:
 def _devices() -> Iterator[Finding]:
     try:
         import torch
-    except ImportError:
+    except Exception:  # said among the libraries already
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
@@ -103,17 +106,23 @@ def _devices() -> Iterator[Finding]:
 
 
 def _compiled_ops() -> Finding:
+    devices = ["cpu"]
     try:
         import torch
         from mmcv.ops import nms
+
+        if torch.cuda.is_available():
+            devices.append("cuda")
+        for device in devices:
+            boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 10.0]], device=device)
+            kept = nms(boxes, torch.tensor([0.9, 0.8], device=device), 0.5)[0]
+            if len(kept) != 1:
+                return Finding("broken", "mmcv ops", f"nms on {device} kept {len(kept)} of two boxes", _ops_advice())
     except Exception as error:  # an extension built for another torch fails in many ways
         reason = " ".join(str(error).split())[:160]
-        return Finding("broken", "mmcv ops", f"not usable: {reason}", _ops_advice())
-    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 10.0]])
-    kept = nms(boxes, torch.tensor([0.9, 0.8]), 0.5)[0]
-    if len(kept) != 1:
-        return Finding("broken", "mmcv ops", f"nms kept {len(kept)} of two equal boxes", _ops_advice())
-    return Finding("ok", "mmcv ops", "compiled, nms works")
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "mmcv"
+        return Finding("absent" if absent else "broken", "mmcv ops", f"not usable: {reason}", _ops_advice())
+    return Finding("ok", "mmcv ops", f"compiled, nms works on {' and '.join(devices)}")
 
 
 def _ops_advice() -> str:
@@ -121,7 +130,7 @@ def _ops_advice() -> str:
     if sys.platform == "linux" and sys.version_info[:2] in {(3, 10), (3, 12)}:
         try:
             import torch
-        except ImportError:
+        except Exception:  # said among the libraries already
             return _BUILD_OPS
         if torch.version.cuda:
             return f"take the prebuilt wheel of the onedl-mmcv project for torch {torch.__version__}, or: {_BUILD_OPS}"

@@ -69,5 +69,11 @@ class StoreError(MedbenchError):
     """A result could not be written or read back."""
 
 
+class NewerRecordError(StoreError):
+    """A record that a newer medbench wrote: it is neither read nor overwritten."""
+
+    exit_code = 2
+
+
 class StaleError(MedbenchError):
     """A generated file no longer agrees with the records it is made from."""

@@ -26,7 +26,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         if temporary is not None:
@@ -37,6 +37,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    """The process's file mode mask; the system only tells it in exchange for another."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:

@@ -58,17 +58,28 @@ def build_pages(
     return {"README.md": _overview(tables, tasks), **pages}
 
 
+def superseded_pages(folder: Path, pages: Mapping[str, str]) -> list[Path]:
+    """Pages in ``folder`` that an earlier build made and that ``pages`` no longer has."""
+    return [path for path, text in _written(folder).items() if path.name not in pages and text.startswith(_GENERATED)]
+
+
 def check_pages(folder: Path, pages: Mapping[str, str]) -> list[Stale]:
     """The pages in ``folder`` that differ from ``pages``, are missing, or have no records any more."""
-    present = {path.name for path in folder.glob("*.md")} if folder.is_dir() else set()
+    present = {path.name: text for path, text in _written(folder).items()}
     stale = []
-    for name in sorted(present | set(pages)):
-        old = (folder / name).read_text(encoding="utf-8", errors="replace") if name in present else ""
+    for name in sorted(present.keys() | pages.keys()):
+        old = present.get(name, "")
         new = pages.get(name, "")
-        if name not in pages or name not in present or old != new:
+        ours = name in pages or old.startswith(_GENERATED)  # a page that somebody wrote is none of our business
+        if ours and (name not in present or old != new):
             lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
             stale.append(Stale(name, "\n".join(lines)))
     return stale
+
+
+def _written(folder: Path) -> dict[Path, str]:
+    paths = [path for path in sorted(folder.glob("*.md")) if not path.name.startswith(".")]
+    return {path: path.read_text(encoding="utf-8", errors="replace") for path in paths}
 
 
 def table_text(records: Iterable[Record], tasks: Mapping[str, TaskSpec], methods: Mapping[str, MethodSpec]) -> str:
@@ -79,7 +90,10 @@ def table_text(records: Iterable[Record], tasks: Mapping[str, TaskSpec], methods
         heading = table.heading
         kind = "  [phantom: generated data]" if heading.phantom else ""
         kind += "  [other version, set aside]" if heading.set_aside else ""
-        title = clean(f"{heading.task} v{heading.version} · {heading.recipe} · split {heading.split}") + kind
+        title = (
+            clean(f"{heading.task} v{heading.version} · {heading.recipe} · split {heading.split} · data {heading.data}")
+            + kind
+        )
         rows = [_terminal_row(line, notes) for line in table.lines]
         body = terminal_table([clean(name) for name in _header(table)], rows, _align(table))
         blocks.append("\n".join([title, "", body, *(f"  {note}" for note in _plain_notes(table, notes))]))
@@ -128,7 +142,7 @@ def _section(table: Table) -> str:
     body = markdown_table([escape(name) for name in _header(table)], rows, _align(table))
     listed = [f"- {escape(note)}" for note in _plain_notes(table, notes)]
     level = "###" if aside else "##"
-    title = f"{level} {version} {escape(heading.recipe)}, split {escape(heading.split)}"
+    title = f"{level} {version} {escape(heading.recipe)}, split {escape(heading.split)}, data {escape(heading.data)}"
     return "\n\n".join([title, body, *(["\n".join(listed)] if listed else [])])
 
 
@@ -185,7 +199,7 @@ def _markdown_cell(cell: Cell | None, notes: Footnotes) -> str:
     if cell.value is None:
         return f"–{marks}"
     value = percent(cell.value)
-    value = f"**{value}**" if cell.place == 1 else f"<u>{value}</u>" if cell.place == 2 else value
+    value = f"**{value}**" if cell.place == 1 else f"<ins>{value}</ins>" if cell.place == 2 else value
     return value + _spread(cell) + marks
 
 
@@ -247,7 +261,9 @@ def _overview_row(task: str, tables: list[Table], spec: TaskSpec | None) -> list
     names = ", ".join(escape(line.name) for line in best)
     column = max(index for index, column in enumerate(table.columns) if column.metric == spec.ranking_metric.name)
     value = _markdown_cell(best[0].cells[column], Footnotes())
-    methods = {line.name for line in table.lines if not line.floor}
+    methods = {line.name.partition("@")[0] for line in table.lines if not line.floor}
+    if table.columns[column].fraction != 1:
+        value += f" ({fraction_name(table.columns[column].fraction)} of the data)"
     return [_link(task), escape(spec.dataset), escape(spec.ranking_metric.title), names, value, str(len(methods))]
 
 

@@ -1,8 +1,8 @@
 """From records to tables as plain values: what is put beside what, who ranks where, which cells carry a mark.
 
-One table for each (phantom, task version, split, recipe label): nothing in it differs but the methods, the data fractions
-and the seeds. Rows of one method whose records do not belong together (another checkpoint, manifest, version or
-precision) stay apart; only seeds are averaged.
+One table for each (phantom, task version, split, recipe label, data): nothing in it differs but the methods, the data
+fractions and the seeds. Rows of one method whose records do not belong together (another checkpoint, version or precision)
+stay apart; only seeds are averaged.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Heading(NamedTuple):
     version: int
     split: str
     recipe: str
+    data: str
+    """The first digits of the manifest's content hash: other data, or another reader of them, is another table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,7 @@ class _Identity(NamedTuple):
 
     method: str
     checkpoint: str
-    manifest: str
     method_version: int
-    dataset_version: int
     precision: str
     key: str
 
@@ -89,13 +89,15 @@ def build_tables(
                 version=record.task_version,
                 split=record.split,
                 recipe=record.recipe_label,
+                data=record.manifest_sha256[:8],
             )
         ].append(record)
-    order = sorted(groups, key=lambda heading: _table_order(heading, tasks.get(heading.task)))
+    sizes = {heading: max(record.test_n for record in members) for heading, members in groups.items()}
+    order = sorted(groups, key=lambda heading: _table_order(heading, tasks.get(heading.task), sizes[heading]))
     return [_build_table(heading, groups[heading], tasks.get(heading.task), methods) for heading in order]
 
 
-def _table_order(heading: Heading, task: TaskSpec | None) -> tuple[object, ...]:
+def _table_order(heading: Heading, task: TaskSpec | None, test_n: int) -> tuple[object, ...]:
     return (
         heading.task,
         heading.phantom,
@@ -105,6 +107,8 @@ def _table_order(heading: Heading, task: TaskSpec | None) -> tuple[object, ...]:
         heading.recipe,
         task is None or heading.split != task.split,
         heading.split,
+        -test_n,
+        heading.data,
     )
 
 
@@ -193,19 +197,18 @@ def _identity(record: Record) -> _Identity:
     return _Identity(
         method=record.method_id,
         checkpoint=record.checkpoint_sha256 or "none",
-        manifest=record.manifest_sha256,
         method_version=record.method_version,
-        dataset_version=record.dataset_version,
         precision=record.provenance.precision,
         key="",
     )
 
 
 def _qualifier(identity: _Identity, rows: Iterable[_Identity]) -> str:
-    """The fields in which this row differs from others of its method, hashes shortened; empty where it is the only one."""
-    others = [other for other in rows if other.method == identity.method]
+    """The fields in which this row differs from others of its method, and its precision where any row has another."""
+    everyone = list(rows)
     parts = []
     for name, value in identity._asdict().items():
+        others = [other for other in everyone if other.method == identity.method or name == "precision"]
         if name == "method" or not value or len({getattr(other, name) for other in others}) == 1:
             continue
         parts.append(f"{name.replace('_', ' ')} {value[:8] if isinstance(value, str) else value}")

@@ -6,6 +6,7 @@ Light on purpose: neither torch nor numpy is imported, so ``medbench plan`` answ
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,15 @@ from typing import Any, Literal
 from medbench import checkpoints
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
 from medbench.digests import DigestCache
-from medbench.errors import MedbenchError, MissingCheckpointError, UnknownNameError, UsageError
+from medbench.errors import (
+    CheckpointError,
+    MedbenchError,
+    MissingCheckpointError,
+    NewerRecordError,
+    PluginError,
+    UnknownNameError,
+    UsageError,
+)
 from medbench.registry import Registry
 from medbench.selection import MethodChoice, select_methods, select_tasks
 from medbench.settings import Settings
@@ -42,7 +51,7 @@ class PlannedTrial:
     """A trial with its state. ``key`` is None while the dataset is not prepared, or the trial blocked.
 
     ``checkpoint`` is the identity of the weights: a SHA-256, ``hub:<id>``, or None for a method that needs none.
-    ``estimate_s`` and ``estimate_bytes`` are medians over past records of that task and method, None where there are none.
+    ``estimate_s`` and ``estimate_bytes`` are medians over past records that differ in seed or weights alone, else None.
     """
 
     trial: Trial
@@ -96,7 +105,10 @@ def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache)
         return Weights()
     path = settings.checkpoint_path(choice.spec.id, choice.variant.id, source.filename)
     if path.is_file():
-        return Weights(digests.sha256(path), checkpoints.is_phantom(path))
+        try:
+            return Weights(digests.sha256(path), checkpoints.is_phantom(path))
+        except OSError as error:
+            return Weights(error=CheckpointError(f"{path} cannot be read: {error.strerror}"))
     if source.hub is not None and f"{choice.id}" not in settings.checkpoint_overrides:
         return Weights(f"hub:{source.hub}")
     return Weights(error=_missing_checkpoint(choice, source, str(path)))
@@ -113,7 +125,7 @@ class _Planner:
         self.datasets: dict[str, DatasetFiles] = {}
         self.manifests: dict[str, ManifestInfo | None] = {}
         self.weights: dict[str, Weights] = {}
-        self._past: dict[tuple[str, str], list[tuple[float, int]]] | None = None
+        self._past: dict[tuple[object, ...], list[tuple[float, int]]] | None = None
 
     def place(self, trial: Trial) -> PlannedTrial:
         """The state of a trial."""
@@ -121,11 +133,18 @@ class _Planner:
         if lacking:
             reason = f"{trial.choice.id} has no {', '.join(sorted(lacking))}"
             return PlannedTrial(trial=trial, state="not-applicable", reason=reason)
+        absent = [module for module in trial.task.requires if importlib.util.find_spec(module) is None]
+        if absent:
+            error: MedbenchError = PluginError(
+                f"{trial.task.id} needs {', '.join(absent)}",
+                fix="pip install 'medbench[mm]' (README, Install elsewhere)",
+            )
+            return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
         try:
             files = self._dataset(trial.task.dataset)
             files.require()
-        except MedbenchError as error:
-            return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
+        except MedbenchError as missing:
+            return PlannedTrial(trial=trial, state="blocked", reason=str(missing), error=missing)
         weights = self._weights(trial.choice)
         if weights.error is not None:
             return PlannedTrial(trial=trial, state="blocked", reason=str(weights.error), error=weights.error)
@@ -140,8 +159,11 @@ class _Planner:
         reason = "" if info is not None else f"{trial.task.dataset} will be prepared first"
         if info is not None:
             key = trial_key(trial, checkpoint=weights.identity, manifest=info.sha256, precision=self.settings.precision)
-            if self.store.exists(trial.task.id, trial.choice.id, key):
-                state = "done"
+            try:
+                if self.store.exists(trial.task.id, trial.choice.id, key):
+                    state = "done"
+            except NewerRecordError as error:
+                return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
         return PlannedTrial(
             trial=trial,
             state=state,
@@ -171,8 +193,11 @@ class _Planner:
             for record in self.store.read_all().records:
                 path = self.store.path(record.task, record.method_id, record.key)
                 size = sum(one.stat().st_size for one in (path, path.with_suffix(".parquet")) if one.is_file())
-                self._past.setdefault((record.task, record.method_id), []).append((record.provenance.duration_s, size))
-        past = self._past.get((trial.task.id, trial.choice.id))
+                like = (record.task, record.method_id, record.recipe_label, record.fraction, record.manifest_sha256)
+                self._past.setdefault(like, []).append((record.provenance.duration_s, size))
+        info = self.manifests[trial.task.dataset]
+        same = (trial.task.id, trial.choice.id, trial.recipe_label, trial.fraction, info.sha256 if info else None)
+        past = self._past.get(same)
         if not past:
             return None, None
         return statistics.median(one[0] for one in past), int(statistics.median(one[1] for one in past))
@@ -181,7 +206,7 @@ class _Planner:
 def _trials(request: Request, registry: Registry) -> Iterator[Trial]:
     tasks = select_tasks(request.tasks, registry)
     choices = select_methods(request.methods, registry)
-    _check_fractions(request.fractions)
+    _check_numbers(request)
     with_recipe = [task for task in tasks if request.recipe in task.recipes]
     if not with_recipe:
         tasks[0].recipe(request.recipe)
@@ -196,15 +221,21 @@ def _seeded(request: Request, task: TaskSpec, choice: MethodChoice, fraction: fl
     preset = task.recipe(request.recipe)
     overrides = {name: value for name, value in request.overrides.items() if hasattr(preset, name)}
     recipe = resolve_recipe(preset, fraction, overrides)
-    changed = {name: getattr(recipe, name) for name in overrides}
+    plain = resolve_recipe(preset, fraction, {})
+    changed = {name: getattr(recipe, name) for name in overrides if getattr(recipe, name) != getattr(plain, name)}
     for seed in request.seeds if request.seeds is not None else recipe.seeds:
         yield Trial(choice, task, request.recipe, recipe, changed, fraction, seed)
 
 
-def _check_fractions(fractions: Sequence[float]) -> None:
-    for fraction in fractions:
+def _check_numbers(request: Request) -> None:
+    if not request.fractions:
+        raise UsageError("no fraction named", fix="--fractions 1")
+    for fraction in request.fractions:
         if not 0 < fraction <= 1:
             raise UsageError(f"the fraction {fraction:g} is outside (0, 1]")
+    for seed in request.seeds or ():
+        if not 0 <= seed < 2**32:
+            raise UsageError(f"the seed {seed} is outside 0..2^32-1")
 
 
 def _check_overrides(overrides: Mapping[str, Any], presets: Sequence[Recipe]) -> None:

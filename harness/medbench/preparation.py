@@ -42,8 +42,24 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A dataset as its raw files are now; nothing is written yet."""
+
+    table: pa.Table
+    info: ManifestInfo
+
+
 def prepare(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> ManifestInfo:
-    """Make the manifest of a dataset and write it to the cache.
+    """Make the manifest of a dataset and write it to the cache. Raises as `examine` does."""
+    examined = examine(files, progress, allow_incomplete=allow_incomplete)
+    write_atomically(files.table_path, lambda path: manifest.write_table(examined.table, path))
+    write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(examined.info)))
+    return examined.info
+
+
+def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> Examined:
+    """Read a dataset's raw files and decode every image.
 
     Raises `MissingDataError` where required files are absent, or where over 5 % of the images are missing or unreadable
     and ``allow_incomplete`` is false.
@@ -78,9 +94,7 @@ def prepare(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
         parts=parts,
         problems=group_problems(problems),
     )
-    write_atomically(files.table_path, lambda path: manifest.write_table(table, path))
-    write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
-    return info
+    return Examined(table, info)
 
 
 def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
@@ -108,7 +122,7 @@ def check_images(samples: Sequence[Sample], root: Path, progress: PhaseReporter)
     facts: list[ImageFacts] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda sample: _facts(root / sample.image), samples)
+        results = pool.map(lambda sample: _facts(root, sample.image), samples)
         for sample, fact in zip(samples, progress.track(results, "prepare", len(samples)), strict=True):
             if isinstance(fact, Problem):
                 problems.append(fact._replace(where=f"{sample.sample_id} ({sample.image})"))
@@ -133,7 +147,10 @@ def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
     return sorted(groups, key=lambda group: (-group.count, group.kind))
 
 
-def _facts(path: Path) -> ImageFacts | Problem:
+def _facts(root: Path, image: str) -> ImageFacts | Problem:
+    if Path(image).is_absolute() or ".." in Path(image).parts:
+        return Problem("path-escape", image, "the image lies outside of the dataset's folder")
+    path = root / image
     if not path.is_file():
         return Problem("missing-image", path.name, "the file does not exist")
     try:

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 class PhaseReporter(Protocol):
-    """Where a protocol tells how far it is; the phases are ``prepare``, ``encode``, ``train`` and ``evaluate``."""
+    """Where a protocol tells how far it is: ``prepare``, ``encode``, ``train``, ``evaluate``; the runner adds two."""
 
     def phase(self, name: str, total: int | None = None) -> None:
         """Enter a phase of ``total`` steps (None = unknown)."""

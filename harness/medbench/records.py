@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from medbench.errors import StoreError
+from medbench.errors import NewerRecordError, StoreError
 
 SCHEMA = 1
 
@@ -39,7 +39,11 @@ class Subset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a record came from. ``versions`` are of libraries and plugins; ``revision`` the source revision, if any."""
+    """Where a record came from.
+
+    ``versions`` are of libraries and plugins; ``revision`` is the source revision, if any; ``peak_memory_mib`` is of the
+    GPU for this trial, or of the process so far on a CPU.
+    """
 
     medbench: str
     revision: str | None
@@ -130,7 +134,7 @@ def decode(data: bytes, where: str) -> Record:
         while document["schema"] < SCHEMA:
             document = _MIGRATIONS[document["schema"]](document)
         if document["schema"] > SCHEMA:
-            raise StoreError(
+            raise NewerRecordError(
                 f"{where} has schema {document['schema']}, this medbench reads {SCHEMA}", fix="upgrade medbench"
             )
         return msgspec.convert(document, Record)

@@ -20,6 +20,7 @@ from medbench.errors import PluginError, UnknownNameError
 from medbench.specs import DatasetSpec, MethodSpec, TaskSpec
 
 GROUP = "medbench"
+HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("medbench_"))
 
 SpecT = TypeVar("SpecT", MethodSpec, DatasetSpec, TaskSpec)
 
@@ -165,9 +166,10 @@ class Registry:
         try:
             loading.plugin = point.load()
             self._manager.register(loading.plugin, name=f"{point.name} [{_distribution(point)[0]}]")
-        except Exception as error:  # a plugin may raise anything at import
+        except (Exception, SystemExit) as error:  # a plugin may raise anything at import, or end the process
             loading.problems.append(_one_line(error))
             return loading
+        loading.problems.extend(_misspelt_hooks(loading.plugin))
         self._collect(loading, "medbench_methods", MethodSpec, self._methods)
         self._collect(loading, "medbench_datasets", DatasetSpec, self._datasets)
         self._collect(loading, "medbench_tasks", TaskSpec, self._tasks)
@@ -184,7 +186,7 @@ class Registry:
                         catalogue.offer(spec, loading)
                     else:
                         loading.problems.append(f"{hook} gave a {type(spec).__name__}, not a {kind.__name__}")
-            except Exception as error:  # a generator hook may raise half-way
+            except (Exception, SystemExit) as error:  # a generator hook may raise half-way
                 loading.problems.append(f"{hook}: {_one_line(error)}")
 
 
@@ -193,5 +195,11 @@ def _distribution(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
     return (dist.name, dist.version) if dist is not None else ("unknown", "0")
 
 
-def _one_line(error: Exception) -> str:
+def _misspelt_hooks(plugin: object) -> list[str]:
+    """Functions marked as hooks under names that are none; pluggy would pass over them in silence."""
+    marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), "medbench_impl")]
+    return [f"'{name}' is marked as a hook, but there is none of that name" for name in marked if name not in HOOKS]
+
+
+def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

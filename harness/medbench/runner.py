@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 from medbench import __version__, capabilities, preparation, subsets
 from medbench.capabilities import LoadRequest
 from medbench.datasets import locate
+from medbench.digests import DigestCache
 from medbench.errors import CheckpointError, PluginError, TrialError
 from medbench.loading import resolve
-from medbench.plan import PlannedTrial
+from medbench.plan import PlannedTrial, find_weights
 from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
 from medbench.records import SCHEMA, MetricValue, Provenance, Record
 from medbench.revision import source_revision
 from medbench.specs import Recipe, TaskSpec
 from medbench.store import ResultStore
-from medbench.trials import Trial, recipe_values
+from medbench.trials import Trial, recipe_values, trial_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,10 @@ _LIBRARIES = (
     "onedl-mmdetection",
     "onedl-mmsegmentation",
     "pycocotools",
+    "pydicom",
+    "opencv-python-headless",
+    "pyarrow",
+    "scikit-learn",
 )
 
 
@@ -72,12 +77,13 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
     clock = time.perf_counter()
     progress.phase("load")
     parts = load_parts(trial, registry, settings)
+    _check_unchanged(planned, parts, settings)
     model = load_model(trial, settings)
     compute = settle_compute(settings)
     model.to(compute.device)
     if compute.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    work_dir = settings.cache / "work" / str(planned.key)
+    work_dir = settings.results / ".work" / str(planned.key)
     protocol: TaskProtocol = resolve(trial.task.loader, f"task '{trial.task.id}'")
     outcome = protocol.run(
         TrialContext(
@@ -95,6 +101,7 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
     )
     progress.phase("score")
     predictions = join_predictions(outcome)
+    _check_samples(trial, predictions, parts.test)
     metrics, floors = score(trial.task, trial.recipe, protocol, predictions)
     record = Record(
         schema=SCHEMA,
@@ -123,7 +130,7 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
         provenance=Provenance(
             medbench=__version__,
             revision=source_revision(),
-            versions=library_versions(),
+            versions=library_versions(registry),
             device=_device_name(compute),
             precision=compute.precision,
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -216,10 +223,11 @@ def settle_compute(settings: Settings) -> Compute:
     return Compute(device=device, precision=settings.precision, workers=settings.workers)
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that move numbers, where installed."""
+def library_versions(registry: Registry) -> dict[str, str]:
+    """Versions of Python, of the libraries that move numbers, where installed, and of every plugin's distribution."""
     versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
+    plugins = {plugin.distribution for plugin in registry.plugins if plugin.offers}
+    for name in (*_LIBRARIES, *sorted(plugins)):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -232,6 +240,29 @@ def rescored(record: Record, metrics: dict[str, MetricValue], floors: dict[str, 
     from msgspec.structs import replace as replace_fields
 
     return replace_fields(record, metrics=metrics, floors=floors)
+
+
+def _check_unchanged(planned: PlannedTrial, parts: Parts, settings: Settings) -> None:
+    """What was planned hours ago must still be what lies there: a record's key hashes what was really used."""
+    weights = find_weights(planned.trial.choice, settings, DigestCache(settings.cache / "digests.json"))
+    if weights.error is not None:
+        raise weights.error
+    manifest = parts.test.sha256
+    key = trial_key(planned.trial, checkpoint=weights.identity, manifest=manifest, precision=settings.precision)
+    if key != planned.key:
+        raise TrialError("the data or the checkpoint changed since the trial was planned", fix="type the command again")
+
+
+def _check_samples(trial: Trial, predictions: pa.Table, test: Manifest) -> None:
+    """Each source must answer test samples, each at most once, and all sources the same ones."""
+    known = set(test.sample_ids)
+    answered: dict[str, list[str]] = {}
+    columns = (predictions.column(name).to_pylist() for name in ("source", "sample_id"))
+    for source, sample_id in zip(*columns, strict=True):
+        answered.setdefault(source, []).append(sample_id)
+    for source, ids in answered.items():
+        if len(set(ids)) != len(ids) or not set(ids) <= known or set(ids) != set(answered[MODEL]):
+            raise TrialError(f"task '{trial.task.id}': the predictions of '{source}' are not one for each test sample")
 
 
 def _device_name(compute: Compute) -> str:

@@ -3,14 +3,14 @@
     selection = term {"," term}
     term      = ["-"] (id | id "@" variant | glob | "all" | "tag:" word)
 
-A bare method id means its first variant, ``id@*`` all of them. ``-`` leaves out what the term names, wherever it stands;
-a selection of exclusions alone starts from ``all``.
+A bare method id, a glob, a tag or ``all`` means first variants; ``@*`` after it means all of them. ``-`` leaves out what
+the term names, wherever it stands; a selection of exclusions alone starts from ``all``.
 """
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ class _Terms:
 def select_methods(text: str, registry: Registry) -> tuple[MethodChoice, ...]:
     """The methods a selection names, each once, in the order named. Raises `UsageError` where a term names nothing."""
     terms = _parse(text, "methods")
-    left_out = {choice.id for term in terms.unwanted for choice in _method_term(term, registry, every_variant=True)}
+    left_out = {choice.id for term in terms.unwanted for choice in _method_term(term, registry, exclude=True)}
     chosen = {choice.id: choice for term in terms.wanted for choice in _method_term(term, registry)}
     return _not_empty([choice for key, choice in chosen.items() if key not in left_out], text, "method")
 
@@ -72,17 +72,21 @@ def _parse(text: str, what: str) -> _Terms:
     return _Terms(wanted or ("all",), tuple(term[1:].strip() for term in terms if term.startswith("-")))
 
 
-def _method_term(term: str, registry: Registry, *, every_variant: bool = False) -> Iterable[MethodChoice]:
-    name, at, variant_name = term.partition("@")
+def _method_term(term: str, registry: Registry, *, exclude: bool = False) -> list[MethodChoice]:
+    name, at, pattern = term.partition("@")
+    chosen = []
     for method_id in _ids(name, registry.methods, registry, "method"):
         spec = registry.methods[method_id]
         if not at:
-            variants = spec.variants if every_variant else spec.variants[:1]
-        elif _is_glob(variant_name):
-            variants = tuple(variant for variant in spec.variants if fnmatch.fnmatchcase(variant.id, variant_name))
+            variants = spec.variants if exclude else spec.variants[:1]
+        elif name == method_id and not _is_glob(pattern):
+            variants = (spec.variant(pattern),)
         else:
-            variants = (spec.variant(variant_name),)
-        yield from (MethodChoice(spec, variant) for variant in variants)
+            variants = tuple(variant for variant in spec.variants if fnmatch.fnmatchcase(variant.id, pattern))
+        chosen += [MethodChoice(spec, variant) for variant in variants]
+    if not chosen:
+        raise UsageError(f"no method has a variant that matches '{term}'", fix="medbench list methods")
+    return chosen
 
 
 def _ids(term: str, known: Mapping[str, MethodSpec | TaskSpec | object], registry: Registry, kind: str) -> list[str]:

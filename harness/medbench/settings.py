@@ -7,7 +7,7 @@ command line. Paths in the file are relative to the file. A key that nothing rea
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -83,7 +83,25 @@ def load_settings(
     for name, value in overrides.items():
         if value is not None:
             values[name] = _convert(name, value, f"--{name}")
+    for root in ("data", "checkpoints"):
+        if root in values:  # a folder named later outweighs every single place that the file names
+            values[f"{root.removesuffix('s')}_overrides"] = _EMPTY
     return replace(settings, **values)
+
+
+def check_names(settings: Settings, datasets: Iterable[str], methods: Mapping[str, Iterable[str]]) -> None:
+    """Refuse ``[data]`` and ``[checkpoints]`` keys that nothing reads: a typo would silently mean the default place.
+
+    ``methods`` maps method ids to their variants' ids. Raises `UnknownNameError`.
+    """
+    known = set(datasets)
+    for name in settings.data_overrides:
+        if name not in known:
+            raise UnknownNameError("dataset in [data]", name, known)
+    variants = {f"{method}@{variant}" for method, names in methods.items() for variant in names}
+    for name in settings.checkpoint_overrides:
+        if name not in variants:
+            raise UnknownNameError("variant in [checkpoints]", name, variants)
 
 
 _SCALARS = {
@@ -131,9 +149,10 @@ def _convert(name: str, value: Any, where: str, base: Path | None = None) -> Any
     if kind is Path:
         return _path(value, where, base)
     if kind is int:
-        if isinstance(value, bool) or not str(value).lstrip("-").isdigit():
-            raise UsageError(f"{where} is {value!r}, a whole number is needed")
-        return int(value)
+        try:
+            return int("" if isinstance(value, bool) else value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{where} is {value!r}, a whole number is needed") from None
     if not isinstance(value, str):
         raise UsageError(f"{where} is {value!r}, a text is needed")
     return value
@@ -142,7 +161,10 @@ def _convert(name: str, value: Any, where: str, base: Path | None = None) -> Any
 def _path(value: Any, where: str, base: Path | None) -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise UsageError(f"{where} is {value!r}, a path is needed")
-    path = Path(value).expanduser()
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{where} is {value!r}: {error}") from None
     return base / path if base is not None else path
 
 

@@ -235,7 +235,8 @@ class TaskSpec:
     """Dataset x protocol x recipe, with the metric that ranks.
 
     ``metrics[0]`` ranks. ``recipes`` must hold ``standard``. ``loader`` resolves to an object with the methods of
-    `medbench.protocols.Protocol`. ``version`` rises when a change moves numbers; cells of an older version are set aside.
+    `medbench.protocols.TaskProtocol`. ``requires`` names the modules of optional
+    libraries that it needs. ``version`` rises when a change moves numbers; cells of an older version are set aside.
     """
 
     id: str
@@ -247,6 +248,7 @@ class TaskSpec:
     metrics: tuple[MetricSpec, ...]
     recipes: Mapping[str, Recipe]
     loader: str
+    requires: tuple[str, ...] = ()
     reported: tuple[ReportedResult, ...] = ()
     tags: tuple[str, ...] = ()
     version: int = 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medbench import records
-from medbench.errors import StoreError
+from medbench.errors import NewerRecordError, StoreError
 from medbench.files import remove_partial_files, write_atomically, write_bytes_atomically
 from medbench.records import Record
 
@@ -41,13 +41,13 @@ class ResultStore:
         return self.root / task / method_id / f"{key}.json"
 
     def exists(self, task: str, method_id: str, key: str) -> bool:
-        """Whether the trial is done. A record that cannot be read counts as not done."""
+        """Whether the trial is done. A damaged record counts as not done; `NewerRecordError` where it is of the future."""
         path = self.path(task, method_id, key)
-        if not path.is_file():
-            return False
         try:
             return records.decode(path.read_bytes(), str(path)).key == key
-        except StoreError:
+        except NewerRecordError:
+            raise
+        except (StoreError, OSError):
             return False
 
     def read(self, task: str, method_id: str, key: str) -> Record:
@@ -62,9 +62,13 @@ class ResultStore:
         """All records, sorted by task, method, fraction, seed and key."""
         found, problems = [], []
         for path in sorted(self.root.glob("*/*/*.json")):
+            if any(part.startswith(".") for part in path.relative_to(self.root).parts):
+                continue  # half-written, or not ours
             try:
                 found.append(records.decode(path.read_bytes(), str(path)))
-            except StoreError as error:
+            except FileNotFoundError:
+                continue  # replaced by another process meanwhile
+            except (StoreError, OSError) as error:
                 problems.append(str(error))
         found.sort(key=lambda one: (one.task, one.method_id, one.recipe_label, one.fraction, one.seed, one.key))
         return Loaded(tuple(found), tuple(problems))

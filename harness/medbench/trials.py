@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,7 @@ from medbench.records import recipe_label
 from medbench.selection import MethodChoice
 from medbench.specs import Recipe, TaskSpec
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Rises when the composition of a key changes; a stability test holds the present one."""
 
 
@@ -51,7 +53,7 @@ def trial_key(trial: Trial, *, checkpoint: str | None, manifest: str, precision:
         "key": KEY_VERSION,
         "task": [trial.task.id, trial.task.version, trial.task.dataset, trial.task.split],
         "method": [trial.choice.spec.id, trial.choice.variant.id, trial.choice.spec.version],
-        "recipe": recipe_values(trial.recipe),
+        "recipe": [trial.recipe_name, recipe_values(trial.recipe)],
         "fraction": trial.fraction,
         "seed": trial.seed,
         "checkpoint": checkpoint,
@@ -80,7 +82,7 @@ def resolve_recipe(preset: Recipe, fraction: float, overrides: Mapping[str, Any]
     for name, value in overrides.items():
         if name not in known:
             raise UnknownNameError("recipe field", name, known)
-        changes[name] = coerce(name, value, getattr(preset, name))
+        changes[name] = coerce(preset, name, value)
     return dataclasses.replace(preset, **changes)
 
 
@@ -94,18 +96,21 @@ def restore_recipe(preset: Recipe, values: Mapping[str, Any]) -> Recipe:
     return dataclasses.replace(preset, **changes)
 
 
-def coerce(name: str, value: Any, present: Any) -> Any:
-    """``value`` (often text from the command line) as the kind of ``present``. Raises `UsageError`."""
+def coerce(preset: Recipe, name: str, value: Any) -> Any:
+    """``value`` (often text from the command line) as the field's declared type; ``:`` separates the items of a tuple.
+
+    Raises `UsageError` where it is none of that type, or no finite number.
+    """
+    import msgspec
+
+    hint = typing.get_type_hints(type(preset))[name]
+    if isinstance(value, str) and typing.get_origin(hint) is tuple:
+        value = value.split(":")
     try:
-        if isinstance(present, bool):
-            return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
-        if isinstance(present, int):
-            return int(value)
-        if isinstance(present, float):
-            return float(value)
-        if isinstance(present, tuple):
-            items = str(value).split(":") if isinstance(value, str) else list(value)
-            return tuple(coerce(name, item, present[0] if present else "") for item in items)
-    except (KeyError, ValueError, TypeError):
-        raise UsageError(f"recipe field '{name}' takes a {type(present).__name__}, not {value!r}") from None
-    return value
+        converted = msgspec.convert(value, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"recipe field '{name}' cannot be {value!r}: {error}") from None
+    for number in converted if isinstance(converted, tuple) else (converted,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise UsageError(f"recipe field '{name}' cannot be {value!r}: a finite number is needed")
+    return converted

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from medbench.checkpoints import is_phantom, mark_phantom, read_checkpoint, sha256_of
+from medbench.checkpoints import is_phantom, mark_phantom, plain_globals, read_checkpoint, sha256_of
 from medbench.errors import CheckpointError, MissingCheckpointError
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.zeros(2)}
@@ -30,6 +33,25 @@ class Touch:
 
 def _same(tensors: Any) -> bool:
     return set(tensors) == set(WEIGHTS) and all(torch.equal(tensors[key], WEIGHTS[key]) for key in WEIGHTS)
+
+
+def test_a_phantom_mark_gives_the_same_bytes_at_every_draw(tmp_path: Path) -> None:
+    paths = [tmp_path / "one" / "w.ckpt", tmp_path / "two" / "w.ckpt"]
+    for path in paths:
+        path.parent.mkdir()
+        torch.save({"state_dict": {"a": torch.ones(2)}}, path)
+        mark_phantom(path)
+        time.sleep(2.1 if path is paths[0] else 0)  # zip archives keep time in steps of two seconds
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_values_that_trainers_leave_behind_are_read_where_a_method_allows_them(tmp_path: Path) -> None:
+    path = tmp_path / "w.ckpt"
+    values = {"lr": np.float64(1.5), "args": argparse.Namespace(x=1), "root": Path("/a")}
+    torch.save({"state_dict": {"a": torch.ones(2)}, "hyper_parameters": values}, path)
+    with pytest.raises(CheckpointError, match="only code could rebuild"):
+        read_checkpoint(path)
+    assert read_checkpoint(path, allow=plain_globals()).values["hyper_parameters"] == values
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from medbench.leaderboard import build_pages, check_pages, table_text
+from medbench.leaderboard import build_pages, check_pages, superseded_pages, table_text
 from medbench.records import MetricValue, Record
 from tests.core.record_maker import make_method, make_record, make_task
 
@@ -40,13 +38,13 @@ def _header(page: str) -> list[str]:
 def test_rows_are_sorted_by_the_ranking_metric_with_best_in_bold_and_second_underlined() -> None:
     rows = _rows(_page(make_record("mgca", 0.5), make_record("medst", (0.71, 0.6, 0.8)), make_record("third", 0.3)))
     assert [row[:2] for row in rows] == [["1", "medst@resnet50"], ["2", "mgca@resnet50"], ["3", "third@resnet50"]]
-    assert [row[2] for row in rows] == ["**71.0** [60.0, 80.0]", "<u>50.0</u>", "30.0"]
+    assert [row[2] for row in rows] == ["**71.0** [60.0, 80.0]", "<ins>50.0</ins>", "30.0"]
 
 
 def test_a_metric_that_is_better_when_lower_marks_its_lowest() -> None:
     records = [make_record("mgca", 0.5, metrics={"loss": 0.2}), make_record("medst", 0.7, metrics={"loss": 0.9})]
     rows = _rows(_page(*records))
-    assert [row[3] for row in rows] == ["<u>90.0</u>", "**20.0**"]
+    assert [row[3] for row in rows] == ["<ins>90.0</ins>", "**20.0**"]
 
 
 def test_equal_as_printed_shares_the_place_and_no_second_is_named() -> None:
@@ -66,7 +64,7 @@ def test_the_largest_fraction_ranks_and_a_missing_combination_is_a_dash() -> Non
     rows = _rows(page)
     assert [row[:4] for row in rows] == [
         ["1", "medst@resnet50", "–", "**60.0**"],
-        ["2", "mgca@resnet50", "<u>90.0</u>", "<u>50.0</u>"],
+        ["2", "mgca@resnet50", "<ins>90.0</ins>", "<ins>50.0</ins>"],
         ["–", "third@resnet50", "**95.0**", "–"],
     ]
 
@@ -101,10 +99,10 @@ def test_changed_recipes_splits_and_versions_never_share_a_table() -> None:
     assert all(row[0] == "1" for row in _rows(page))
     assert len(_rows(page)) == 5
     headings = [line for line in page.splitlines() if line.startswith("#")]
-    assert headings[1] == "## Recipe standard, split official"
+    assert headings[1] == "## Recipe standard, split official, data dddddddd"
     assert headings[-2:] == [
         "## Set aside: other versions of the task",
-        "### Version 1, recipe standard, split official",
+        "### Version 1, recipe standard, split official, data dddddddd",
     ]
 
 
@@ -155,14 +153,20 @@ def test_a_seed_without_a_value_is_told_of_and_not_counted_as_zero() -> None:
     assert "undefined in 1 of 2 seeds: no positive image" in page
 
 
-@pytest.mark.parametrize("field", ["checkpoint_sha256", "manifest_sha256"])
-def test_records_of_another_checkpoint_or_manifest_stay_apart(field: str) -> None:
-    first = make_record(score=0.4, key="a", **{field: "1" * 64})
-    other = make_record(score=0.6, key="b", **{field: "2" * 64})
+def test_records_of_another_checkpoint_stay_apart() -> None:
+    first = make_record(score=0.4, key="a", checkpoint_sha256="1" * 64)
+    other = make_record(score=0.6, key="b", checkpoint_sha256="2" * 64)
     rows = _rows(_page(first, other))
-    name = field.split("_", maxsplit=1)[0]
-    assert [row[1] for row in rows] == [f"mgca@resnet50 ({name} 22222222)", f"mgca@resnet50 ({name} 11111111)"]
-    assert [row[2] for row in rows] == ["**60.0**", "<u>40.0</u>"]
+    assert [row[1] for row in rows] == ["mgca@resnet50 (checkpoint 22222222)", "mgca@resnet50 (checkpoint 11111111)"]
+    assert [row[2] for row in rows] == ["**60.0**", "<ins>40.0</ins>"]
+
+
+def test_results_on_other_data_are_never_ranked_beside_each_other() -> None:
+    whole = make_record("mgca", 0.4, key="a", manifest_sha256="1" * 64, test_n=200)
+    half = make_record("medst", 0.6, key="b", manifest_sha256="2" * 64, test_n=20)
+    page = _page(half, whole)
+    assert [row[0] for row in _rows(page)] == ["1", "1"]
+    assert page.index("data 11111111") < page.index("data 22222222")
 
 
 def test_two_records_of_one_trial_are_shown_by_key_and_one_record_given_twice_once() -> None:
@@ -218,10 +222,13 @@ def test_check_finds_changed_missing_and_left_over_pages(tmp_path: Path) -> None
     assert check_pages(tmp_path, pages) == []
     (tmp_path / "toy-det.md").write_text("other\n", encoding="utf-8")
     (tmp_path / "README.md").unlink()
-    (tmp_path / "gone-det.md").write_text("left over\n", encoding="utf-8")
+    (tmp_path / "gone-det.md").write_text(pages["toy-det.md"], encoding="utf-8")
+    (tmp_path / "notes.md").write_text("somebody wrote this\n", encoding="utf-8")
+    (tmp_path / ".partial-x.md").write_text("", encoding="utf-8")
     stale = check_pages(tmp_path, pages)
     assert [page.path for page in stale] == ["README.md", "gone-det.md", "toy-det.md"]
     assert "-other" in stale[2].diff
+    assert superseded_pages(tmp_path, pages) == [tmp_path / "gone-det.md"]
     assert [page.path for page in check_pages(tmp_path / "absent", pages)] == sorted(pages)
 
 

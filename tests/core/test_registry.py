@@ -73,6 +73,17 @@ def test_a_bad_spec_spoils_its_hook_alone(plugin_folder: Path) -> None:
     assert any("gave a str, not a TaskSpec" in problem for problem in plugin.problems)
 
 
+def test_a_plugin_that_ends_the_process_is_named(plugin_folder: Path) -> None:
+    plugin = Registry([write_plugin(plugin_folder, "leaver", "import sys\nsys.exit('bye')")]).plugins[0]
+    assert plugin.problems == ("SystemExit: bye",)
+
+
+def test_a_misspelt_hook_is_named(plugin_folder: Path) -> None:
+    text = "from medbench.hookspecs import hookimpl\n@hookimpl\ndef medbench_method():\n    return []\n"
+    plugin = Registry([write_plugin(plugin_folder, "misspelt", text)]).plugins[0]
+    assert plugin.problems == ("'medbench_method' is marked as a hook, but there is none of that name",)
+
+
 def test_an_unknown_id_gets_a_suggestion(registry: Registry) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown task 'toy-brigth'.*did you mean 'toy-bright'"):
         registry.task("toy-brigth")

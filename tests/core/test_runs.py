@@ -58,7 +58,14 @@ def test_a_run_writes_records_and_the_next_plan_has_nothing_to_do(
     assert record is not None
     assert record.metrics["accuracy"].value == 1.0
     assert set(record.floors) == {"always bright"}
-    assert record.recipe_values == {"weight": 0.5, "steps": 3, "betas": [0.9, 0.99], "flip": False}
+    assert record.recipe_values == {
+        "weight": 0.5,
+        "steps": 3,
+        "betas": [0.9, 0.99],
+        "flip": False,
+        "colour": "red",
+        "clip": None,
+    }
     again = build_plan(REQUEST, registry, settings)
     assert [planned.state for planned in again.trials] == ["done"]
     assert again.trials[0].key == record.key
@@ -72,8 +79,63 @@ def test_records_hold_no_path_and_no_name(ready: Plan, registry: Registry, setti
     assert str(Path.home()) not in text
 
 
+def test_setting_a_field_to_what_it_is_changes_nothing(ready: Plan, registry: Registry, settings: Settings) -> None:
+    run(ready, registry, settings)
+    request = dataclasses.replace(REQUEST, overrides={"steps": "3"})
+    planned = build_plan(request, registry, settings).trials[0]
+    assert (planned.state, planned.trial.recipe_label) == ("done", "standard")
+
+
+def test_data_that_change_after_the_plan_fail_the_trial(
+    ready: Plan, registry: Registry, settings: Settings, toy_data: Path
+) -> None:
+    (toy_data / "images" / "t001.png").write_bytes((toy_data / "images" / "t002.png").read_bytes())
+    (toy_data / "labels.csv").touch()
+    prepare(build_plan(REQUEST, registry, settings).unprepared[0], Reporter())
+    failed = run(ready, registry, settings)[0]
+    assert "changed since the trial was planned" in failed.message
+    assert run(build_plan(REQUEST, registry, settings), registry, settings)[0].state == "finished"
+
+
+def test_a_record_of_a_newer_medbench_blocks_its_trial(ready: Plan, registry: Registry, settings: Settings) -> None:
+    record = run(ready, registry, settings)[0].record
+    assert record is not None
+    path = ResultStore(settings.results).path(record.task, record.method_id, record.key)
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    planned = build_plan(REQUEST, registry, settings).trials[0]
+    assert planned.state == "blocked"
+    assert "upgrade medbench" in planned.reason
+    assert '"schema": 99' in path.read_text()
+
+
+def test_half_written_files_are_no_records(ready: Plan, registry: Registry, settings: Settings) -> None:
+    record = run(ready, registry, settings)[0].record
+    assert record is not None
+    path = ResultStore(settings.results).path(record.task, record.method_id, record.key)
+    path.with_name(f".partial-{path.stem}-x.json").write_bytes(path.read_bytes())
+    loaded = ResultStore(settings.results).read_all()
+    assert (len(loaded.records), loaded.problems) == (1, ())
+
+
+def test_predictions_must_be_of_the_test_samples(
+    ready: Plan, registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_TWICE", "1")
+    assert "are not one for each test sample" in run(ready, registry, settings)[0].message
+
+
+def test_a_task_whose_libraries_are_absent_is_blocked(ready: Plan, registry: Registry, settings: Settings) -> None:
+    task = registry.task("toy-bright")
+    object.__setattr__(task, "requires", ("no_such_library",))
+    planned = build_plan(REQUEST, registry, settings).trials[0]
+    assert planned.state == "blocked"
+    assert "toy-bright needs no_such_library" in planned.reason
+
+
 def test_past_records_give_estimates(ready: Plan, registry: Registry, settings: Settings) -> None:
     run(ready, registry, settings)
+    other = dataclasses.replace(REQUEST, seeds=(5,), overrides={"steps": "900"})
+    assert build_plan(other, registry, settings).trials[0].estimate_s is None
     planned = build_plan(dataclasses.replace(REQUEST, seeds=(5,)), registry, settings).trials[0]
     assert planned.state == "ready"
     assert planned.estimate_s is not None

@@ -24,6 +24,8 @@ from medbench.selection import select_methods, select_tasks
         ("tag:tiny@weighted", ["toy@weighted"]),
         ("toy,toy,toy@plain", ["toy@plain"]),
         ("toy@*,-toy@plain", ["toy@weighted", "toy@mute"]),
+        ("all@weighted", ["toy@weighted"]),
+        ("t*@weighted", ["toy@weighted"]),
         (" toy , ", ["toy@plain"]),
     ],
 )
@@ -38,6 +40,8 @@ def test_methods(registry: Registry, text: str, chosen: list[str]) -> None:
         ("tyo", "did you mean 'toy'"),
         ("toy@plian", "did you mean 'plain'"),
         ("x*", "no method matches"),
+        ("toy,toy@zzz*", "no method has a variant that matches"),
+        ("all@zzz", "no method has a variant that matches"),
         ("tag:huge", "unknown method tag"),
         ("-toy", "leaves no method over"),
     ],

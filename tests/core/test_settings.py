@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import UsageError
-from medbench.settings import load_settings
+from medbench.settings import check_names, load_settings
 
 
 def load(folder: Path, text: str | None = None, environment: dict[str, str] | None = None, **overrides: object):
@@ -31,6 +31,20 @@ def test_one_dataset_or_checkpoint_may_lie_elsewhere(tmp_path: Path) -> None:
     assert settings.dataset_root("siim") == Path("data/siim")
     assert settings.checkpoint_path("mgca", "resnet50", "mgca/resnet_50.ckpt") == tmp_path / "m.ckpt"
     assert settings.checkpoint_path("mgca", "vit-b16", "mgca/vit_base.ckpt") == Path("checkpoints/mgca/vit_base.ckpt")
+
+
+def test_a_folder_named_later_outweighs_the_files_single_places(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[data]\nrsna = "/disk/rsna"\n', data="/other")
+    assert settings.dataset_root("rsna") == Path("/other/rsna")
+
+
+def test_a_single_place_for_nothing_is_refused(tmp_path: Path) -> None:
+    known = {"mgca": ["resnet50"]}
+    check_names(load(tmp_path, '[data]\nrsna = "a"\n[checkpoints]\n"mgca@resnet50" = "b"\n'), ["rsna"], known)
+    with pytest.raises(UsageError, match="did you mean 'rsna'"):
+        check_names(load(tmp_path, '[data]\nrnsa = "a"\n'), ["rsna"], known)
+    with pytest.raises(UsageError, match="did you mean 'mgca@resnet50'"):
+        check_names(load(tmp_path, '[checkpoints]\n"mgca@resnt50" = "b"\n'), ["rsna"], known)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +73,9 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         load_settings(config=tmp_path / "x.toml", environment={}, overrides={}, folder=tmp_path)
 
 
-def test_a_bad_environment_value_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="MEDBENCH_WORKERS is 'many'"):
-        load(tmp_path, environment={"MEDBENCH_WORKERS": "many"})
+@pytest.mark.parametrize(
+    ("name", "value"), [("WORKERS", "many"), ("WORKERS", "--5"), ("DATA", "~nobody-of-that-name/x")]
+)
+def test_a_bad_environment_value_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"MEDBENCH_{name} is '{value}'"):
+        load(tmp_path, environment={f"MEDBENCH_{name}": value})

@@ -26,7 +26,7 @@ def key(trial: Trial, checkpoint: str | None = None, manifest: str = "m", precis
 
 
 def test_the_key_is_stable(trial: Trial) -> None:
-    assert key(trial) == "f817cf6d8a42ae6fe9ab95e7ccc24652"
+    assert key(trial) == "5123bbcdb63c38fdb90a8546086c7261"
 
 
 def test_everything_that_determines_a_result_changes_the_key(trial: Trial, registry: Registry) -> None:
@@ -37,6 +37,7 @@ def test_everything_that_determines_a_result_changes_the_key(trial: Trial, regis
         key(trial, manifest="n"),
         key(trial, precision="bf16"),
         key(dataclasses.replace(trial, seed=1)),
+        key(dataclasses.replace(trial, recipe_name="published")),
         key(dataclasses.replace(trial, fraction=0.1)),
         key(dataclasses.replace(trial, recipe=resolve_recipe(task.recipe("standard"), 1.0, {"weight": "0.3"}))),
         key(dataclasses.replace(trial, task=dataclasses.replace(task, version=2))),
@@ -57,10 +58,22 @@ def test_the_users_change_beats_the_fractions(registry: Registry) -> None:
     assert resolve_recipe(preset, 0.5, {}).seeds == (7,)
     changed = resolve_recipe(preset, 0.5, {"steps": "9", "flip": "true", "betas": "0.5:0.6"})
     assert (changed.steps, changed.flip, changed.betas) == (9, True, (0.5, 0.6))
+    assert resolve_recipe(preset, 1.0, {"clip": "2.5", "colour": "green"}).clip == 2.5
     assert restore_recipe(preset, recipe_values(changed)).betas == (0.5, 0.6)
 
 
-@pytest.mark.parametrize(("name", "value"), [("stpes", "1"), ("steps", "many"), ("flip", "maybe"), ("seeds", "3")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stpes", "1"),
+        ("steps", "many"),
+        ("flip", "maybe"),
+        ("seeds", "3"),
+        ("weight", "nan"),
+        ("colour", "grene"),
+        ("betas", "0.5"),
+    ],
+)
 def test_a_change_that_makes_no_sense_is_refused(registry: Registry, name: str, value: str) -> None:
     with pytest.raises(UsageError, match=name):
         resolve_recipe(registry.task("toy-bright").recipe("standard"), 1.0, {name: value})

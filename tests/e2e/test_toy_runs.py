@@ -206,8 +206,9 @@ def test_verify_notices_a_changed_image(ready: Shell) -> None:
     ready("data", "prepare", "toy")
     image = ready.folder / "data" / "toy" / "images" / "t001.png"
     image.write_bytes((ready.folder / "data" / "toy" / "images" / "t002.png").read_bytes())
-    result = ready("data", "verify", "toy", code=None)
+    result = ready("data", "verify", "toy", code=3)
     assert "the content has changed since it was prepared" in result.stderr
+    assert "prepared" in ready("data", "status", "toy").stdout
 
 
 def test_phantom_refuses_a_folder_with_real_files(shell: Shell) -> None:
@@ -217,6 +218,25 @@ def test_phantom_refuses_a_folder_with_real_files(shell: Shell) -> None:
     result = shell("phantom", ".", "--datasets", "toy", code=2)
     assert "holds files that are not a phantom" in result.stderr
     assert (real / "labels.csv").read_text() == "mine"
+
+
+def test_phantom_refuses_to_replace_settings_or_weights_of_a_person(shell: Shell) -> None:
+    (shell.folder / "medbench.toml").write_text('[compute]\nworkers = 2\n')
+    refused = shell("phantom", ".", "--datasets", "toy", "--methods", "toy", code=2)
+    assert "was not written by medbench phantom" in refused.stderr
+    (shell.folder / "medbench.toml").unlink()
+    weights = shell.folder / "checkpoints" / "mgca" / "resnet_50.ckpt"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("downloaded for hours")
+    assert "is not a phantom" in shell("phantom", ".", "--datasets", "toy", "--methods", "mgca", code=2).stderr
+    assert weights.read_text() == "downloaded for hours"
+    assert not (shell.folder / "data").exists()
+
+
+def test_phantom_twice_is_the_same_phantom(ready: Shell) -> None:
+    ready(*RUN)
+    ready("phantom", ".", "--datasets", "toy", "--methods", "toy", "--images", "24", "--side", "64")
+    assert "1 trials: 1 done" in ready(*RUN).stderr
 
 
 class _Runs:

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from medbench.errors import MissingDataError
 from medbench.hookspecs import hookimpl
@@ -33,6 +33,8 @@ class ToyRecipe(Recipe):
     steps: int = 3
     betas: tuple[float, float] = (0.9, 0.99)
     flip: bool = False
+    colour: Literal["green", "red"] = "red"
+    clip: float | None = None
 
 
 DATASET = DatasetSpec(
@@ -191,6 +193,9 @@ class ToyProtocol:
             ids, patients = context.test.sample_ids, context.test.patient_ids
             return pa.table({"sample_id": ids, "patient_id": patients, "answer": answers, "truth": truth})
 
+        if os.environ.get("TOY_TWICE"):
+            twice = table([1] * len(truth))
+            return TrialOutcome(predictions=pa.concat_tables([twice, twice]))
         answers = [int(means[name] > threshold) for name in context.test.sample_ids]
         return TrialOutcome(predictions=table(answers), floors={"always bright": table([1] * len(truth))})
 

@@ -56,7 +56,8 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """Standard protocols for pretrained medical vision-language encoders.
 
-    Exit codes: 0 well, 1 a failed trial or a regression, 2 misuse, 3 missing data or checkpoint.
+    Exit codes: 0 well, 1 a failed trial, a stale leaderboard or a broken installation, 2 misuse,
+    3 missing data or checkpoint.
     """
 
 

@@ -10,7 +10,7 @@ import click
 from medbench.cli.catalogue import echo_table
 from medbench.cli.options import Settings, load_registry, print_json, settings_options
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
-from medbench.errors import MissingDataError
+from medbench.errors import MedbenchError, MissingDataError
 from medbench.progress import make_reporter
 from medbench.selection import select_datasets
 
@@ -22,43 +22,54 @@ def data_command() -> None:
     """Prepare, verify and look at datasets."""
 
 
-@data_command.command("prepare")
+@data_command.command("prepare", context_settings={"ignore_unknown_options": True})
 @click.argument("datasets", default="all")
 @settings_options
 @click.option("--force", is_flag=True, help="Prepare again although nothing seems to have changed.")
 @click.option("--allow-incomplete", is_flag=True, help="Go on although over 5 % of the images are unusable.")
-def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomplete: bool) -> None:
+def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomplete: bool) -> int:
     """Read raw files once into manifests. DATASETS is a selection; absent ones are skipped when it is 'all'."""
     from medbench.preparation import prepare
 
+    code = 0
     places = [files for files in _locate(datasets, settings) if datasets != "all" or files.root.is_dir()]
     if not places:
         raise MissingDataError(f"no dataset found under {settings.data}", fix="medbench data status")
     with make_reporter(as_json=False) as reporter:
         for files in places:
-            info = files.info() if files.present and not force else None
-            if info is None:
-                info = prepare(files, reporter, allow_incomplete=allow_incomplete)
-            say_problems(info, reporter.message)
+            try:
+                info = files.info() if files.present and not force else None
+                if info is None:
+                    info = prepare(files, reporter, allow_incomplete=allow_incomplete)
+                say_problems(info, reporter.message)
+            except MedbenchError as error:
+                code = error.exit_code
+                reporter.message(f"error: {error}")
+    return code
 
 
-@data_command.command("verify")
+@data_command.command("verify", context_settings={"ignore_unknown_options": True})
 @click.argument("datasets")
 @settings_options
 def verify_command(datasets: str, settings: Settings) -> int:
     """Decode every image again and compare with the manifest. Exit 3 where something is missing or has changed."""
-    from medbench.preparation import prepare
+    from medbench.preparation import examine
 
     code = 0
     with make_reporter(as_json=False) as reporter:
         for files in _locate(datasets, settings):
             before = files.info() if files.present else None
-            info = prepare(files, reporter, allow_incomplete=True)
+            try:
+                info = examine(files, reporter, allow_incomplete=True).info
+            except MedbenchError as error:
+                code = error.exit_code
+                reporter.message(f"error: {error}")
+                continue
             say_problems(info, reporter.message)
             if before is not None and before.sha256 != info.sha256:
-                reporter.message(
-                    f"{info.dataset}: the content has changed since it was prepared; older records stand apart"
-                )
+                code = MissingDataError.exit_code
+                fix = f"medbench data prepare {info.dataset} --force"
+                reporter.message(f"{info.dataset}: the content has changed since it was prepared - {fix}")
             if any(group.kind not in _BENIGN for group in info.problems):
                 code = MissingDataError.exit_code
     return code
@@ -91,7 +102,7 @@ def say_problems(info: ManifestInfo, say: Callable[[str], None]) -> None:
 
 
 def _locate(selection: str, settings: Settings) -> list[DatasetFiles]:
-    registry = load_registry()
+    registry = load_registry(settings)
     return [locate(registry.datasets[name], settings) for name in select_datasets(selection, registry)]
 
 

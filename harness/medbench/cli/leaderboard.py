@@ -26,10 +26,15 @@ def leaderboard_command() -> None:
 def build_command(settings: Settings, out: Path) -> None:
     """Write one page a task and an overview. The same records give the same bytes."""
     from medbench.files import write_bytes_atomically
+    from medbench.leaderboard import superseded_pages
 
-    for name, text in sorted(_pages(settings).items()):
+    pages = _pages(settings)
+    for name, text in sorted(pages.items()):
         write_bytes_atomically(out / name, text.encode())
         click.echo(f"wrote {out / name}")
+    for path in superseded_pages(out, pages):
+        path.unlink()
+        click.echo(f"removed {path}, which has no records any more")
 
 
 @leaderboard_command.command("check")

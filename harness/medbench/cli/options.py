@@ -12,7 +12,7 @@ import click
 
 from medbench.errors import UsageError
 from medbench.registry import Registry
-from medbench.settings import Settings, load_settings
+from medbench.settings import Settings, check_names, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,12 +84,18 @@ def request_options(command: Command) -> Command:
     return result
 
 
-def load_registry() -> Registry:
-    """The registry; what is wrong with a plugin is said on stderr and stops nothing."""
+def load_registry(settings: Settings | None = None) -> Registry:
+    """The registry; what is wrong with a plugin is said on stderr and stops nothing.
+
+    With ``settings``, the names in them are checked against it.
+    """
     registry = Registry.load()
     for plugin in registry.plugins:
         for problem in plugin.problems:
             click.echo(f"warning: plugin {plugin.label}: {problem}", err=True)
+    if settings is not None:
+        variants = {name: [one.id for one in spec.variants] for name, spec in registry.methods.items()}
+        check_names(settings, registry.datasets, variants)
     return registry
 
 

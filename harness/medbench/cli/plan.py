@@ -19,7 +19,7 @@ _STATES: tuple[State, ...] = ("ready", "done", "blocked", "not-applicable")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def plan_command(request: Request, settings: Settings, as_json: bool) -> None:
     """Show what a run would do: what is ready, done, blocked and why."""
-    plan = build_plan(request, load_registry(), settings)
+    plan = build_plan(request, load_registry(settings), settings)
     if as_json:
         print_json(plan_as_json(plan))
     else:

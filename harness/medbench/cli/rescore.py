@@ -25,14 +25,17 @@ def rescore_command(settings: Settings, tasks: str) -> int:
     changed = unchanged = 0
     for record in loaded.records:
         if record.task not in chosen:
+            if record.task not in registry.tasks:
+                failures.append(f"{record.method_id} on {record.task}: no installed plugin has that task")
             continue
         try:
             if _rescore(record, registry, store):
                 changed += 1
             else:
                 unchanged += 1
-        except MedbenchError as error:
-            failures.append(f"{record.method_id} on {record.task}: {error}")
+        except Exception as error:  # damaged predictions break a scorer in any way; the other records go on
+            kind = "" if isinstance(error, MedbenchError) else f"{type(error).__name__}: "
+            failures.append(f"{record.method_id} on {record.task}: {kind}{' '.join(str(error).split())}")
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
     click.echo(f"{changed} records changed, {unchanged} unchanged, {len(failures)} failed")

@@ -9,7 +9,7 @@ import click
 
 from medbench.cli.options import Settings, load_registry, print_json, request_options, settings_options
 from medbench.cli.plan import plan_as_json, show_plan, summarise
-from medbench.errors import MedbenchError
+from medbench.errors import MedbenchError, UsageError
 from medbench.plan import Plan, Request, build_plan
 from medbench.progress import Reporter, make_reporter
 from medbench.registry import Registry
@@ -30,18 +30,21 @@ def run_command(
 
     What is done is not run again; what is blocked is said first and the rest goes on.
     """
-    registry = load_registry()
+    registry = load_registry(settings)
     plan = build_plan(request, registry, settings)
     if dry_run:
         print_json(plan_as_json(plan)) if as_json else show_plan(plan)
         return _blocked_code(plan)
-    if strict and (blocked := plan.of_state("blocked")):
-        raise _first_error(plan) or MedbenchError(blocked[0].reason)
+    if strict and (error := _first_error(plan)) is not None:
+        _say_blocked(plan, make_reporter(as_json=as_json))
+        raise error
     restrict_devices(settings)
     with make_reporter(as_json=as_json) as reporter:
         _say_blocked(plan, reporter)
         if plan.unprepared and plan.of_state("ready"):
             failed = _prepare(plan, reporter, allow_incomplete=allow_incomplete)
+            if strict and failed:
+                raise next(iter(failed.values()))
             plan = build_plan(request, registry, settings)
         else:
             failed = {}
@@ -58,7 +61,11 @@ def restrict_devices(settings: Settings) -> None:
     if kind == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     elif number:
-        os.environ["CUDA_VISIBLE_DEVICES"] = number
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        devices = visible.split(",") if visible else [str(index) for index in range(int(number) + 1)]
+        if int(number) >= len(devices):
+            raise UsageError(f"cuda:{number} is not among the visible GPUs ({visible})", fix="medbench doctor")
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[int(number)]
 
 
 def _prepare(plan: Plan, reporter: Reporter, *, allow_incomplete: bool) -> dict[str, MedbenchError]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from medbench.checkpoints import Checkpoint, read_checkpoint
+from medbench.checkpoints import Checkpoint, plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench_methods.nets.aligned import AlignedEncoder
 from medbench_methods.nets.lateral import make_lateral_trunk
@@ -95,7 +95,7 @@ class CheckpointText:
         from medbench_methods.nets.text import load_tokenizer, make_text_tower
 
         tower = make_text_tower(load_tokenizer(self.assets))
-        tensors = read_checkpoint(self.path).tensors
+        tensors = read_checkpoint(self.path, allow=plain_globals()).tensors
         needed = shapes_of(tower)
         token_types = torch.zeros(needed.pop(_TOKEN_TYPES))
         matching = match(tensors, needed, prefixes=TEXT_PREFIXES, ignore=self.family.ignores_for_texts)
@@ -114,7 +114,7 @@ def load_family(
     """
     if request.checkpoint is None:
         raise MissingCheckpointError(f"{family.method}@{request.variant} needs its checkpoint file")
-    checkpoint = read_checkpoint(request.checkpoint)
+    checkpoint = read_checkpoint(request.checkpoint, allow=plain_globals())
     _check_kind(checkpoint, family, others, request.variant)
     source = CheckpointText(family, request.checkpoint, request.assets)
     encoder = make_on_meta(family, request.variant, make, source)
