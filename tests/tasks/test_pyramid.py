@@ -9,7 +9,14 @@ import torch
 from dense_toys import TinyEncoder, TinyPlainEncoder, blob_manifest, toy_context
 from torch import nn
 
-from medbench_tasks.pyramid import FeatureItems, MethodPyramid, SimpleFeaturePyramid, StackInputs, encode_features
+from medbench_tasks.pyramid import (
+    FeatureItems,
+    MethodPyramid,
+    MoveInputs,
+    SimpleFeaturePyramid,
+    collate,
+    encode_features,
+)
 from medbench_tasks.recipes import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -134,11 +141,17 @@ def test_features_are_encoded_once_and_equal_those_encoded_each_time(tmp_path: P
         [("encode", 5)],
         {"encode": 5},
     )
-    batch = [items[index] for index in (3, 1)]
-    stacked = StackInputs()({name: [one[name] for one in batch] for name in batch[0]})
+    stacked = MoveInputs()(collate([items[index] for index in (3, 1)]))
     for one, expected in zip(stacked["inputs"], pyramid(samples.images[[3, 1]]), strict=True):
         torch.testing.assert_close(one, expected)
     assert [one.img_id for one in stacked["data_samples"]] == [3, 1]
+
+
+def test_images_are_stacked_where_they_are_read() -> None:
+    samples = Samples()
+    batch = collate([samples[index] for index in (4, 0, 2)])
+    assert torch.equal(batch["inputs"], samples.images[[4, 0, 2]])
+    assert [one.img_id for one in batch["data_samples"]] == [4, 0, 2]
 
 
 @pytest.mark.parametrize("recipe", [{"augment": True}, {"batchnorm": "batch"}, {"freeze_encoder": False}])

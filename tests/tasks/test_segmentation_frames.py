@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segmentation_toys import Silent
 
-from medbench.errors import MissingDataError
+from medbench.errors import MissingDataError, TrialError
 from medbench.manifest import ImageFacts, Manifest, build_table
 from medbench.masks import decode_mask, empty_mask, encode_mask
 from medbench.samples import Mask, Sample
+from medbench_tasks.segmentation import framed
+from medbench_tasks.segmentation.framed import framed_masks
 from medbench_tasks.segmentation.frames import padded_mask, shift_scale_rotate, squashed_mask
 from medbench_tasks.segmentation.parts import annotated, balanced, positives
+from medbench_tasks.segmentation.recipe import SegmentationRecipe
 
 
 def _manifest(masks: list[Mask | None]) -> Manifest:
@@ -56,6 +60,28 @@ def test_padded_mask_keeps_the_aspect_and_squashed_fills_the_square():
 
 def test_a_thin_image_does_not_vanish():
     assert padded_mask(encode_mask(np.ones((1000, 1))), 16).any()
+
+
+def test_squashed_masks_are_decoded_once_and_stay_as_they_were(monkeypatch):
+    masks = [_rectangle(90, 50), empty_mask(40, 40), _rectangle(64, 64)]
+    progress = Silent()
+    kept = framed_masks(_manifest(masks), SegmentationRecipe(image_size=35), progress)  # 35 x 35 bits fill no last byte
+    assert progress.phases == ["prepare"]
+    monkeypatch.delattr(framed, "squashed_mask")
+    for index, mask in enumerate(masks):
+        np.testing.assert_array_equal(kept[index], squashed_mask(mask, 35))
+        assert kept[index].dtype == np.float32
+
+
+def test_padded_masks_keep_their_soft_edges():
+    mask = _rectangle(90, 50)
+    kept = framed_masks(_manifest([mask]), SegmentationRecipe(image_size=35, mask_frame="pad"), Silent())
+    np.testing.assert_array_equal(kept[0], padded_mask(mask, 35))
+
+
+def test_a_row_without_a_mask_is_named():
+    with pytest.raises(TrialError, match="sample s1 has no mask annotation"):
+        framed_masks(_manifest([empty_mask(8, 8), None]), SegmentationRecipe(), Silent())
 
 
 def test_augmentation_moves_image_and_mask_together():

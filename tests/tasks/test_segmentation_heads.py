@@ -9,10 +9,14 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from segmentation_toys import ToyPyramid, ToySingleMap
 
 from medbench.errors import TrialError
+from medbench_tasks.pyramid import MethodPyramid
 from medbench_tasks.segmentation import losses  # registers the losses
 from medbench_tasks.segmentation.heads import PupHead, UnetHead, head_config
+from medbench_tasks.segmentation.model import build_segmentor
+from medbench_tasks.segmentation.recipe import MGCA_SEGMENTATION_SIIM, STANDARD_SEGMENTATION
 
 LOSSES = (losses.MixedLoss, losses.BceDiceLoss)
 
@@ -49,6 +53,34 @@ def test_published_widths_come_out_for_resnet50_and_vit_base():
     assert [block.conv2.out_channels for block in unet.blocks] == [256, 128, 64, 32, 16]
     pup = _head((768,), (16,))
     assert [stage[0].out_channels for stage in pup.stages] == [512, 256, 128, 64]
+
+
+def _weights_over_bounds(head: UnetHead) -> list[float]:
+    """Largest weight of each convolution over the bound of kaiming_uniform_(fan_in, relu); at the end xavier's."""
+    convolutions = [conv.conv for block in head.blocks for conv in (block.conv1, block.conv2)]
+    bounds = [math.sqrt(6 / (conv.in_channels * 9)) for conv in convolutions]
+    last = head.conv_seg
+    bounds.append(math.sqrt(6 / ((last.in_channels + last.out_channels) * 9)))
+    return [
+        float(conv.weight.detach().abs().max()) / bound
+        for conv, bound in zip([*convolutions, last], bounds, strict=True)
+    ]
+
+
+def test_the_published_u_net_starts_as_published_and_mmengine_leaves_it_so():
+    segmentor = build_segmentor(MethodPyramid(ToyPyramid()), MGCA_SEGMENTATION_SIIM)
+    segmentor.init_weights()  # as mmengine's Runner does
+    assert all(0.9 < ratio <= 1 for ratio in _weights_over_bounds(segmentor.decode_head))
+    assert not segmentor.decode_head.conv_seg.bias.any()
+    norms = [part for part in segmentor.decode_head.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert all(bool((norm.weight == 1).all()) and not norm.bias.any() for norm in norms)
+
+
+def test_other_heads_keep_their_own_start():
+    standard = build_segmentor(MethodPyramid(ToyPyramid()), STANDARD_SEGMENTATION).decode_head
+    assert max(_weights_over_bounds(standard)) > 1
+    single = build_segmentor(MethodPyramid(ToySingleMap()), MGCA_SEGMENTATION_SIIM).decode_head
+    assert single.conv_seg.bias.any()
 
 
 @pytest.mark.parametrize("strides", [(3, 6), (4, 16), (32, 16)])

@@ -66,7 +66,7 @@ def test_scores_come_from_the_table_alone_with_every_metric_and_interval(standar
 def test_a_constant_encoder_sees_each_training_image_once(standard):
     context, outcome = standard
     assert context.model.encoded == 24 + 8 + 13
-    assert context.progress.phases == [*["prepare"] * 4, "encode", "encode", "train", "evaluate"]
+    assert context.progress.phases == [*["prepare"] * 7, "encode", "encode", "train", "evaluate"]
     assert outcome.notes["epochs"] == 8
 
 
@@ -140,15 +140,15 @@ def test_augmentation_depends_on_seed_epoch_and_sample_alone(parts, tmp_path):
     pixels = SquashedPixels.prepare(train, "train", SIDE, context_of(tmp_path, ToySingleMap(), MGCA, parts))
 
     def drawn(seed: int, epoch: int) -> torch.Tensor:
-        samples = SegmentationSamples(train, pixels, PREPROCESS, MGCA, augment_seed=seed)
+        samples = SegmentationSamples(train, pixels, PREPROCESS, MGCA, Silent(), augment_seed=seed)
         samples.set_epoch(epoch)
         return torch.stack([samples[index]["inputs"] for index in range(8)])
 
     assert torch.equal(drawn(0, 3), drawn(0, 3))
     assert not torch.equal(drawn(0, 3), drawn(0, 4))
     assert not torch.equal(drawn(0, 3), drawn(1, 3))
-    plain = SegmentationSamples(train, pixels, PREPROCESS, MGCA, augment_seed=0).image(0)
-    assert torch.equal(plain, SegmentationSamples(train, pixels, PREPROCESS, MGCA)[0]["inputs"])
+    plain = SegmentationSamples(train, pixels, PREPROCESS, MGCA, Silent(), augment_seed=0).image(0)
+    assert torch.equal(plain, SegmentationSamples(train, pixels, PREPROCESS, MGCA, Silent())[0]["inputs"])
 
 
 def test_a_recipe_of_another_protocol_is_refused(parts, tmp_path):
@@ -163,6 +163,7 @@ def test_published_presets_say_what_the_sheet_says():
     assert (siim.batch_size, rsna.batch_size) == (8, 16)
     assert (siim.balance_train, rsna.balance_train) == (True, False)
     assert (siim.batchnorm, siim.select, siim.loss, siim.mask_frame) == ("batch", "loss", "mixed", "pad")
+    assert (siim.drop_last, rsna.drop_last, siim.normalise, rsna.normalise) == (True, True, "half", "half")
 
 
 def test_recipes_load_no_numpy_and_scoring_loads_no_torch():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from medbench.errors import TrialError, UsageError
-from medbench_tasks.pyramid import MethodPyramid, StackInputs
+from medbench_tasks.pyramid import MethodPyramid, MoveInputs
 from medbench_tasks.recipes import TrainingRecipe
 from medbench_tasks.training import FitReport, fit, predict, seed_everything
 
@@ -55,7 +56,7 @@ class Regressor(BaseModel):
     """A linear layer on the pooled maps, with dropout, so that the random state matters."""
 
     def __init__(self, pyramid: MethodPyramid) -> None:
-        super().__init__(data_preprocessor=StackInputs())
+        super().__init__(data_preprocessor=MoveInputs())
         self.backbone = pyramid
         self.drop = nn.Dropout(0.2)
         self.norm = nn.BatchNorm1d(pyramid.channels[-1])
@@ -204,14 +205,16 @@ def test_damaged_training_state_is_told_in_one_line(tmp_path: Path) -> None:
         run_fit(tmp_path, epochs=1)
 
 
-@pytest.mark.parametrize(("size", "used"), [(9, 8), (10, 10), (1, 1)])
-def test_a_lonely_last_sample_is_left_out_of_an_epoch(tmp_path: Path, size: int, used: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "drop_last", "used"), [(9, False, 8), (10, False, 10), (1, False, 1), (10, True, 8), (3, True, 3)]
+)
+def test_which_last_batches_are_left_out_of_an_epoch(tmp_path: Path, size: int, used: int, *, drop_last: bool) -> None:
     train = Brightness(size, seed=1)
     if size == 1:  # a one-sample subset is one batch; the pooled BatchNorm of this model cannot take it, maps could
         with pytest.raises(ValueError, match="more than 1 value"):
             run_fit(tmp_path, train=train, epochs=1)
     else:
-        run_fit(tmp_path, train=train, epochs=1)
+        run_fit(tmp_path, train=train, epochs=1, drop_last=drop_last)
     assert len(set(train.asked)) == used
 
 
@@ -256,6 +259,25 @@ def test_nothing_is_left_in_mmengines_tables(tmp_path: Path) -> None:
     run_fit(tmp_path, epochs=1)
     after = [set(table._instance_dict) for table in tables]
     assert [new - old - {"mmengine"} for new, old in zip(after, before, strict=True)] == [set()] * len(tables)
+
+
+def test_convolutions_on_a_gpu_are_told_to_repeat_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    run_fit(tmp_path, epochs=1)
+    assert torch.backends.cudnn.deterministic
+
+
+def test_workers_read_the_same_batches_without_a_file_descriptor_for_each_tensor(tmp_path: Path) -> None:
+    _, model, context = run_fit(tmp_path, epochs=1)
+    alone = [float(sample.answer) for _, sample in predict(model, Brightness(6, seed=2), context)]
+    before = torch.multiprocessing.get_sharing_strategy()
+    try:
+        context = replace(context, compute=replace(context.compute, workers=1))
+        shared = [float(sample.answer) for _, sample in predict(model, Brightness(6, seed=2), context)]
+        assert torch.multiprocessing.get_sharing_strategy() == "file_system"
+    finally:
+        torch.multiprocessing.set_sharing_strategy(before)
+    assert shared == alone
 
 
 def test_predictions_come_in_order_without_gradients(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medbench.specs import MetricSpec, TaskSpec
 from medbench_tasks import reported
 from medbench_tasks.recipes import MGCA_DETECTION_RSNA, QUICK_DETECTION, STANDARD_DETECTION
@@ -37,6 +39,7 @@ TASKS = (
         recipes=_DETECTION_RECIPES | {"mgca": MGCA_DETECTION_RSNA},
         reported=reported.RSNA_DETECTION,
         loader=_DETECTION,
+        requires=("mmengine", "mmcv", "mmdet"),
         tags=("cxr", "detection"),
     ),
     TaskSpec(
@@ -50,6 +53,7 @@ TASKS = (
         recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_RSNA},
         reported=reported.RSNA_SEGMENTATION,
         loader=_SEGMENTATION,
+        requires=("mmengine", "mmcv", "mmseg"),
         tags=("cxr", "segmentation"),
     ),
     TaskSpec(
@@ -63,18 +67,20 @@ TASKS = (
         recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM},
         reported=reported.SIIM_SEGMENTATION,
         loader=_SEGMENTATION,
+        requires=("mmengine", "mmcv", "mmseg"),
         tags=("cxr", "segmentation"),
     ),
     TaskSpec(
         id="siim-seg-rows",
-        title="Pneumothorax, SIIM-ACR: segmentation, on the release's split of rows (images recur in several parts)",
+        title="Pneumothorax, SIIM-ACR: segmentation, as released on a split of rows (images recur in several parts)",
         dataset="siim",
         split="as-released-rows",
         protocol="segmentation",
         capabilities=_DENSE,
-        metrics=METRICS,
+        metrics=tuple(replace(metric, as_released=True) for metric in METRICS),
         recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM},
         loader=_SEGMENTATION,
+        requires=("mmengine", "mmcv", "mmseg"),
         tags=("cxr", "segmentation", "as-released"),
     ),
     TaskSpec(
@@ -87,6 +93,7 @@ TASKS = (
         metrics=_DETECTION_METRICS,
         recipes=_DETECTION_RECIPES,
         loader=_DETECTION,
+        requires=("mmengine", "mmcv", "mmdet"),
         tags=("cxr", "detection"),
     ),
     TaskSpec(
@@ -99,6 +106,7 @@ TASKS = (
         metrics=METRICS,
         recipes=_SEGMENTATION_RECIPES,
         loader=_SEGMENTATION,
+        requires=("mmengine", "mmcv", "mmseg"),
         tags=("cxr", "segmentation"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from medbench.errors import TrialError
 from medbench.images import ImageError
+from medbench_tasks.storing import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from medbench.capabilities import Preprocess
     from medbench.manifest import Manifest
     from medbench.protocols import TrialContext
+    from medbench_tasks.recipes import TrainingRecipe
+
+_HALF = (0.5, 0.5, 0.5)
 
 
 class SquashedPixels:
@@ -33,7 +38,10 @@ class SquashedPixels:
 
     @classmethod
     def prepare(cls, manifest: Manifest, part: str, size: int, context: TrialContext) -> SquashedPixels:
-        """Decode ``manifest`` (the trial's ``part``), unless that was done. Raises `ImageError` naming a bad file."""
+        """Decode ``manifest`` (the trial's ``part``), unless that was done.
+
+        Raises `ImageError` naming a bad file, and `StoreError` where the disk does not take the pixels.
+        """
         path = context.work_dir / f"pixels-{part}-{size}.npy"
         if not path.is_file():
             _write(manifest, size, path, context)
@@ -53,8 +61,13 @@ def squash(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return squashed
 
 
+def preprocess_of(recipe: TrainingRecipe, preprocess: Preprocess) -> Preprocess:
+    """The method's ``preprocess``, with the mean and standard deviation that the recipe's ``normalise`` asks for."""
+    return replace(preprocess, mean=_HALF, std=_HALF) if recipe.normalise == "half" else preprocess
+
+
 def normalise(pixels: NDArray[np.uint8], preprocess: Preprocess) -> torch.Tensor:
-    """(S, S) uint8 -> (3, S, S) float32: divided by 255, then the method's mean and standard deviation per channel."""
+    """(S, S) uint8 -> (3, S, S) float32: divided by 255, then ``preprocess``'s mean and deviation per channel."""
     grey = torch.from_numpy(pixels).float().div_(255)
     mean = torch.tensor(preprocess.mean)[:, None, None]
     std = torch.tensor(preprocess.std)[:, None, None]
@@ -82,16 +95,14 @@ class _Decoded(Dataset[Any]):
 def _write(manifest: Manifest, size: int, path: Path, context: TrialContext) -> None:
     if not len(manifest):
         raise TrialError(f"{manifest.dataset} has no sample to prepare")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(manifest), size, size))
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(manifest), size, size)}
     loader = DataLoader(_Decoded(manifest, size), batch_size=None, num_workers=context.compute.workers)
     context.progress.phase("prepare", len(manifest))
-    for index, image in enumerate(loader):
-        if isinstance(image, str):
-            raise ImageError(image, fix="medbench data verify")
-        store[index] = image
-        context.progress.advance()
-    store.flush()
-    del store
-    partial.replace(path)
+    # Not through a memory map: a full disk would end the process with SIGBUS in place of an error.
+    with whole_file(path) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        for image in loader:
+            if isinstance(image, str):
+                raise ImageError(image, fix="medbench data verify")
+            file.write(np.asarray(image, np.uint8).tobytes())
+            context.progress.advance()

@@ -145,20 +145,31 @@ class SimpleFeaturePyramid(nn.Module):
         return self.finer(single), self.same(single), self.coarser(single)
 
 
-class StackInputs(BaseDataPreprocessor):
-    """Lists of per-sample inputs -> one batch on the model's device; inputs are images, or tuples of encoded maps."""
+def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Items -> their inputs stacked, images or each scale of encoded maps, and the list of their data samples.
+
+    Stacked where they are read, since every tensor that comes from a worker costs a shared memory file.
+    """
+    inputs = [item["inputs"] for item in items]
+    first = inputs[0]
+    stacked = (
+        torch.stack(inputs)
+        if isinstance(first, Tensor)
+        else tuple(torch.stack(maps) for maps in zip(*inputs, strict=True))
+    )
+    return {"inputs": stacked, "data_samples": [item["data_samples"] for item in items]}
+
+
+class MoveInputs(BaseDataPreprocessor):
+    """A batch of `collate` -> the same on the model's device."""
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """``inputs`` become (B, 3, H, W), or a tuple of (B, C, h, w) in float32; ``data_samples`` move to the device."""
-        first = data["inputs"][0]
-        inputs: Tensor | tuple[Tensor, ...]
-        if isinstance(first, Tensor):
-            inputs = torch.stack(data["inputs"]).to(self.device, non_blocking=True)
+        """``inputs`` are (B, 3, H, W), or a tuple of (B, C, h, w) that becomes float32; ``data_samples`` move along."""
+        inputs: Tensor | tuple[Tensor, ...] = data["inputs"]
+        if isinstance(inputs, Tensor):
+            inputs = inputs.to(self.device, non_blocking=True)
         else:
-            inputs = tuple(
-                torch.stack(list(maps)).to(self.device, non_blocking=True).float()
-                for maps in zip(*data["inputs"], strict=True)
-            )
+            inputs = tuple(maps.to(self.device, non_blocking=True).float() for maps in inputs)
         return {"inputs": inputs, "data_samples": [sample.to(self.device) for sample in data["data_samples"]]}
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from medbench.specs import Recipe
+from medbench_tasks.recipe_checks import check_choices, check_positive, check_whole_numbers
+
+_LEAST = {"image_size": 32, "epochs": 1, "batch_size": 1, "patience": 1, "validate_every": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +19,10 @@ class TrainingRecipe(Recipe):
     between two validations. ``batchnorm`` says how a frozen encoder's BatchNorm behaves: ``frozen`` uses its running
     statistics, ``batch`` uses batch statistics and lets the running ones drift, as the released scripts do.
     ``schedule`` starts after ``warmup_epochs`` of linear warm-up; ``clip_grad`` bounds the gradient's norm (None = off).
+    ``drop_last`` leaves out the last batch of a training epoch where it is not full, unless it is the only one; validation
+    keeps its last batch always. ``normalise`` is ``method`` for the encoder's own mean and standard deviation, or
+    ``half`` for 0.5 whatever the encoder, as published (sheet 3.2, 3.3).
+    A field out of its range or choices raises `UsageError`.
     """
 
     image_size: int = 224
@@ -32,6 +39,13 @@ class TrainingRecipe(Recipe):
     warmup_epochs: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
     clip_grad: float | None = None
+    drop_last: bool = False
+    normalise: Literal["method", "half"] = "method"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check_whole_numbers(self, _LEAST)
+        check_positive(self, "lr")
 
     @property
     def encoder_is_constant(self) -> bool:
@@ -57,17 +71,24 @@ class DetectionRecipe(TrainingRecipe):
 
 
 STANDARD_DETECTION = DetectionRecipe(
+    fraction_overrides=((0.01, (("batch_size", 8), ("epochs", 100), ("patience", 100), ("validate_every", 5))),),
     epochs=50,
     batch_size=16,
     lr=5e-4,
     weight_decay=1e-4,
+    patience=50,
     warmup_epochs=1,
     schedule="cosine",
     clip_grad=35.0,
 )
-"""Sound practice: mmdet's assignment, an encoder that stays as it is, a low score threshold so that AP sees the curve."""
+"""Sound practice: mmdet's assignment, an encoder that stays as it is, a low score threshold so that AP sees the curve.
 
-QUICK_DETECTION = replace(STANDARD_DETECTION, epochs=12, batch_size=8, lr=2e-3, neck_channels=(64, 32, 32))
+The schedule runs to its end, and is longer in epochs at 1 %, where an epoch is a few steps.
+"""
+
+QUICK_DETECTION = replace(
+    STANDARD_DETECTION, fraction_overrides=(), epochs=12, batch_size=8, lr=2e-3, neck_channels=(64, 32, 32)
+)
 """A tenth of the standard recipe's work, for trying things out on a CPU; its numbers are not those of `standard`."""
 
 MGCA_DETECTION_RSNA = DetectionRecipe(
@@ -79,9 +100,14 @@ MGCA_DETECTION_RSNA = DetectionRecipe(
     weight_decay=1e-6,
     patience=10,
     batchnorm="batch",
+    drop_last=True,
+    normalise="half",
     flavour="mgca",
     score_threshold=0.5,
     nms_iou=0.5,
     max_per_image=100,
 )
-"""The published protocol on RSNA (MGCA's released scripts; 1 %: lr 2e-4 and batch 8, 10 % and 100 %: 5e-4 and 16)."""
+"""The published protocol on RSNA (MGCA's released scripts; 1 %: lr 2e-4 and batch 8, 10 % and 100 %: 5e-4 and 16).
+
+Training drops a last batch that is not full, as released; validation keeps it, where the release drops it too (P15).
+"""

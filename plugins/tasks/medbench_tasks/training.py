@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from medbench.errors import UsageError
-from medbench_tasks.pyramid import FeatureItems
+from medbench_tasks.pyramid import FeatureItems, collate
 from medbench_tasks.training_hooks import Keeper, Reporter
 from medbench_tasks.training_runner import QuietRunner
 
@@ -55,11 +55,6 @@ def seed_everything(seed: int) -> None:
     set_random_seed(seed)
 
 
-def collate(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Items -> lists of inputs and of data samples; `StackInputs` stacks them on the device."""
-    return {key: [item[key] for item in items] for key in items[0]}
-
-
 def fit(
     model: nn.Module,
     *,
@@ -75,17 +70,19 @@ def fit(
 ) -> FitReport:
     """Train ``model`` as ``context.recipe`` (a `TrainingRecipe`) says; it then holds the weights of its best validation.
 
-    ``model`` is an mmengine `BaseModel` whose ``data_preprocessor`` is a `StackInputs`. The datasets give items of
+    ``model`` is an mmengine `BaseModel` whose ``data_preprocessor`` is a `MoveInputs`. The datasets give items of
     ``inputs`` and ``data_samples``; a ``set_epoch(int)`` on the training one is called before each epoch, for augmentation
     that is the same after a resumption. ``metric`` names its results with its prefix, and ``monitor`` is one of these
     names; a value that is not finite counts as no improvement. ``scope`` is ``mmdet`` or ``mmseg``. Training state is
     written at most every ``save_seconds``, so that is what a kill can cost.
-    Raises `TrialError` where the loss stops being finite and `UsageError` for a precision that the device lacks.
+    Raises `TrialError` where the loss stops being finite, `UsageError` for a precision that the device lacks, and
+    `StoreError` where the disk does not take the training state.
     """
     recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
     if launcher != "none" and not is_distributed():
         init_dist(launcher)
     started = time.monotonic()
+    torch.backends.cudnn.deterministic = True  # else two runs of one seed on a GPU differ
     keeper = Keeper(
         context.work_dir,
         monitor=monitor,
@@ -194,31 +191,42 @@ def _train_loader(
     dataset: Dataset[Any] | DenseSamples, recipe: TrainingRecipe, context: TrialContext
 ) -> DataLoader[Any]:
     size = len(dataset)  # type: ignore[arg-type]
-    # BatchNorm cannot take a batch of one value per channel, so a last batch of a single sample is left out.
-    lonely = size > recipe.batch_size and size % recipe.batch_size == 1
-    return DataLoader(
+    # BatchNorm cannot take a batch of one value per channel, so a last batch of a single sample is always left out.
+    partial_goes = recipe.drop_last or size % recipe.batch_size == 1
+    return _loader(
         dataset,
-        batch_size=recipe.batch_size,
-        sampler=DefaultSampler(dataset, shuffle=True, seed=context.seed),
-        num_workers=_workers(dataset, context.compute),
-        collate_fn=collate,
-        drop_last=lonely,
+        recipe.batch_size,
+        DefaultSampler(dataset, shuffle=True, seed=context.seed),
+        context.compute,
+        drop_last=partial_goes and size > recipe.batch_size,
     )
 
 
 def _eval_loader(dataset: Dataset[Any] | DenseSamples, batch_size: int, compute: Compute) -> DataLoader[Any]:
+    return _loader(dataset, batch_size, DefaultSampler(dataset, shuffle=False, round_up=False), compute)
+
+
+def _loader(
+    dataset: Dataset[Any] | DenseSamples,
+    batch_size: int,
+    sampler: DefaultSampler,
+    compute: Compute,
+    *,
+    drop_last: bool = False,
+) -> DataLoader[Any]:
+    # No workers for features in memory: passing them between processes costs more than reading them.
+    workers = 0 if isinstance(dataset, FeatureItems) else compute.workers
+    if workers > 0:
+        # By default each tensor on its way from a worker holds a file descriptor, and those run out with many workers.
+        torch.multiprocessing.set_sharing_strategy("file_system")
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=DefaultSampler(dataset, shuffle=False, round_up=False),
-        num_workers=_workers(dataset, compute),
+        sampler=sampler,
+        num_workers=workers,
         collate_fn=collate,
+        drop_last=drop_last,
     )
-
-
-def _workers(dataset: Dataset[Any] | DenseSamples, compute: Compute) -> int:
-    """None for features in memory: passing them between processes costs more than reading them."""
-    return 0 if isinstance(dataset, FeatureItems) else compute.workers
 
 
 def _backend(compute: Compute) -> str:

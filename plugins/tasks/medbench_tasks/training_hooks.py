@@ -15,6 +15,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import set_random_seed
 
 from medbench.errors import TrialError
+from medbench_tasks.storing import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ class Keeper(Hook):  # type: ignore[misc]
     mmengine's own hooks save before the validation of an epoch and forget how long there was no improvement, so that a
     resumed run would differ from one that was never killed; here the state after a validation is the unit. It is one
     file, which appears whole or not at all, is written at most every ``save_seconds`` and at the end, and is read with the
-    weights-only unpickler.
+    weights-only unpickler. A disk that does not take it raises `StoreError`.
     """
 
     priority = "VERY_LOW"
@@ -119,10 +120,11 @@ class Keeper(Hook):  # type: ignore[misc]
                 "optimiser": runner.optim_wrapper.state_dict(),
                 "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers or []],
             }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(self._path.name + ".part")
-        torch.save(content, partial)
-        partial.replace(self._path)
+        with whole_file(self._path) as file:
+            try:
+                torch.save(content, file)
+            except RuntimeError as error:  # what torch makes of a failed write
+                raise OSError(str(error).splitlines()[0]) from error
         self._saved_at = time.monotonic()
 
 

@@ -76,7 +76,9 @@ class MGCAYOLOV3Head(YOLOV3Head):  # type: ignore[misc]
                 grid=(raw.shape[-2], raw.shape[-1]),
                 num_classes=self.num_classes,
             )
-            terms = grid_losses(self._split(raw.float()), GridTargets(*(one.to(raw.device) for one in targets)))
+            # CUDA's autocast refuses binary cross-entropy of probabilities, float32 or not.
+            with torch.autocast(raw.device.type, enabled=False):
+                terms = grid_losses(self._split(raw.float()), GridTargets(*(one.to(raw.device) for one in targets)))
             for name, value in terms._asdict().items():
                 losses[f"loss_{name}"].append(value)
         return losses

@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from medbench_tasks.detection.mgca_head import MGCAYOLOV3Head
-from medbench_tasks.pyramid import MethodPyramid, SimpleFeaturePyramid, StackInputs
+from medbench_tasks.pyramid import MethodPyramid, MoveInputs, SimpleFeaturePyramid
 
 if TYPE_CHECKING:
     from medbench_tasks.recipes import DetectionRecipe
@@ -37,7 +37,7 @@ def build_detector(pyramid: MethodPyramid, recipe: DetectionRecipe, num_classes:
         bbox_head=_head(recipe, strides, num_classes),
         train_cfg=ConfigDict(assigner=dict(type="GridAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0)),
         test_cfg=_test_cfg(recipe),
-        data_preprocessor=StackInputs(),
+        data_preprocessor=MoveInputs(),
     )
     if recipe.flavour == "mgca":
         _initialise_as_torch_does(detector.neck, detector.bbox_head)

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch.utils.data import Dataset
 
 from medbench.errors import TrialError
-from medbench_tasks.pixels import SquashedPixels, normalise
+from medbench_tasks.pixels import SquashedPixels, normalise, preprocess_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from medbench.manifest import Manifest
     from medbench.protocols import TrialContext
     from medbench.samples import Box
+    from medbench_tasks.recipes import TrainingRecipe
 
 
 class DetectionSamples(Dataset[Any]):
@@ -42,8 +43,9 @@ class DetectionSamples(Dataset[Any]):
     @classmethod
     def prepare(cls, manifest: Manifest, part: str, context: TrialContext) -> DetectionSamples:
         """The samples of the trial's ``part``, decoded now."""
-        size: int = context.recipe.image_size  # type: ignore[attr-defined]
-        return cls(manifest, SquashedPixels.prepare(manifest, part, size, context), context.model.preprocess, size)
+        recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
+        pixels = SquashedPixels.prepare(manifest, part, recipe.image_size, context)
+        return cls(manifest, pixels, preprocess_of(recipe, context.model.preprocess), recipe.image_size)
 
     def __len__(self) -> int:
         return len(self._truths)
@@ -52,7 +54,7 @@ class DetectionSamples(Dataset[Any]):
         return {"inputs": self.image(index), "data_samples": self.target(index)}
 
     def image(self, index: int) -> torch.Tensor:
-        """(3, S, S) float32, normalised for the encoder."""
+        """(3, S, S) float32, normalised as the recipe says."""
         return normalise(self._pixels[index], self._preprocess)
 
     def target(self, index: int) -> DetDataSample:

@@ -95,6 +95,17 @@ class UnetHead(BinaryHead):
             self.blocks.append(_UpBlock(before + channels_at.get(stride, 0), out))
             before = out
 
+    def draw_as_published(self) -> None:
+        """Draw the weights anew as segmentation_models_pytorch does, whose U-Net is the published one (sheet 3.3)."""
+        for part in self.blocks.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_uniform_(part.weight, mode="fan_in", nonlinearity="relu")
+            elif isinstance(part, nn.BatchNorm2d):
+                nn.init.ones_(part.weight)
+                nn.init.zeros_(part.bias)
+        nn.init.xavier_uniform_(self.conv_seg.weight)
+        nn.init.zeros_(self.conv_seg.bias)
+
     def decode(self, inputs: Sequence[Tensor]) -> Tensor:
         """Maps, finest first -> (B, channels, H, W) at full size."""
         maps = dict(zip(self.strides, self._transform_inputs(inputs), strict=True))

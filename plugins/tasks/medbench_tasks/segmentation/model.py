@@ -11,9 +11,9 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from medbench_tasks.pyramid import MethodPyramid, StackInputs
+from medbench_tasks.pyramid import MethodPyramid, MoveInputs
 from medbench_tasks.segmentation import losses
-from medbench_tasks.segmentation.heads import THRESHOLD, head_config
+from medbench_tasks.segmentation.heads import THRESHOLD, UnetHead, head_config
 from medbench_tasks.segmentation.recipe import SegmentationRecipe
 
 LOSSES = {"mixed": losses.MixedLoss, "bce-dice": losses.BceDiceLoss}
@@ -27,7 +27,7 @@ class BinarySegmentor(EncoderDecoder):
         super().__init__(
             backbone=ConfigDict(type=_as_given, module=pyramid),
             decode_head=head_config(pyramid.channels, pyramid.strides, loss, width),
-            data_preprocessor=StackInputs(),
+            data_preprocessor=MoveInputs(),
             test_cfg=ConfigDict(mode="whole"),
         )
 
@@ -41,7 +41,10 @@ class BinarySegmentor(EncoderDecoder):
 
 def build_segmentor(pyramid: MethodPyramid, recipe: SegmentationRecipe) -> BinarySegmentor:
     """A decoder for the pyramid's strides, freshly drawn, over that pyramid. Raises `TrialError` for unusable strides."""
-    return BinarySegmentor(pyramid, LOSSES[recipe.loss].__name__, recipe.decoder_width)
+    segmentor = BinarySegmentor(pyramid, LOSSES[recipe.loss].__name__, recipe.decoder_width)
+    if recipe.loss == "mixed" and isinstance(segmentor.decode_head, UnetHead):
+        segmentor.decode_head.draw_as_published()
+    return segmentor
 
 
 def _as_given(module: MethodPyramid) -> MethodPyramid:

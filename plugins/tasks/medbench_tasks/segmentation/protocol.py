@@ -78,7 +78,9 @@ def _read(context: TrialContext, recipe: SegmentationRecipe) -> _Data:
 
     def samples(manifest: Manifest, part: Part, augment_seed: int | None = None) -> SegmentationSamples:
         pixels = SquashedPixels.prepare(manifest, part, recipe.image_size, context)
-        return SegmentationSamples(manifest, pixels, context.model.preprocess, recipe, augment_seed=augment_seed)
+        return SegmentationSamples(
+            manifest, pixels, context.model.preprocess, recipe, context.progress, augment_seed=augment_seed
+        )
 
     train, valid, test = (annotated(getattr(context, part), part) for part in PARTS)
     if recipe.balance_train:

@@ -26,6 +26,7 @@ class SegmentationRecipe(TrainingRecipe):
     on the validation part: the lowest ``loss``, or the highest mean ``dice`` over images with foreground (over all
     images where none has). ``balance_train`` keeps all training images with foreground and as many without.
     ``decoder_width`` is that of the U-Net decoder at full size, 16 as published; PUP's is four times as wide.
+    With ``mixed`` the U-Net also starts as the published one does.
     """
 
     loss: Literal["bce-dice", "mixed"] = "bce-dice"
@@ -36,7 +37,7 @@ class SegmentationRecipe(TrainingRecipe):
 
 
 STANDARD_SEGMENTATION = SegmentationRecipe(
-    fraction_overrides=((0.01, (("batch_size", 8), ("epochs", 100))),),
+    fraction_overrides=((0.01, (("batch_size", 8), ("epochs", 100), ("validate_every", 5))),),
     epochs=50,
     batch_size=16,
     lr=5e-4,
@@ -61,13 +62,19 @@ MGCA_SEGMENTATION_SIIM = SegmentationRecipe(
     weight_decay=0.05,
     patience=10,
     batchnorm="batch",
+    drop_last=True,
+    normalise="half",
     augment=True,
     loss="mixed",
     mask_frame="pad",
     select="loss",
     balance_train=True,
 )
-"""The published protocol on SIIM (MGCA's released scripts; 10 %: seed 0), except that validation keeps its last batch."""
+"""The published protocol on SIIM (MGCA's released scripts; 10 %: seed 0), with two differences.
+
+Training drops a last batch that is not full, as released, but validation keeps it, where the release drops it too (P15).
+Augmentation acts on the image already squashed to 224 pixels, where the release warps the one of 1024 first.
+"""
 
 MGCA_SEGMENTATION_RSNA = replace(MGCA_SEGMENTATION_SIIM, fraction_overrides=(), batch_size=16, balance_train=False)
 """The published protocol on RSNA: batch 16, all negatives kept."""

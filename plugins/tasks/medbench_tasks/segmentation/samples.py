@@ -13,15 +13,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from medbench.capabilities import Preprocess
-from medbench.errors import TrialError
 from medbench.manifest import Manifest
 from medbench.masks import encode_mask
+from medbench.protocols import PhaseReporter
 from medbench.samples import Mask
-from medbench_tasks.pixels import SquashedPixels, normalise
-from medbench_tasks.segmentation.frames import padded_mask, shift_scale_rotate, squashed_mask
+from medbench_tasks.pixels import SquashedPixels, normalise, preprocess_of
+from medbench_tasks.segmentation.framed import framed_masks
+from medbench_tasks.segmentation.frames import shift_scale_rotate
 from medbench_tasks.segmentation.recipe import SegmentationRecipe
-
-_FRAMES = {"squash": squashed_mask, "pad": padded_mask}
 
 
 class SegmentationSamples(Dataset):  # type: ignore[type-arg]
@@ -37,14 +36,15 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
         pixels: SquashedPixels,
         preprocess: Preprocess,
         recipe: SegmentationRecipe,
+        progress: PhaseReporter,
         *,
         augment_seed: int | None = None,
     ) -> None:
         self.manifest = manifest
         self._pixels = pixels
-        self._preprocess = preprocess
+        self._preprocess = preprocess_of(recipe, preprocess)
         self._size = recipe.image_size
-        self._frame = _FRAMES[recipe.mask_frame]
+        self._masks = framed_masks(manifest, recipe, progress)
         self._augment_seed = augment_seed
         self._epoch = 0
 
@@ -63,7 +63,7 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
         self._epoch = epoch
 
     def image(self, index: int) -> Tensor:
-        """(3, S, S) float32, normalised for the encoder, never augmented."""
+        """(3, S, S) float32, normalised as the recipe says, never augmented."""
         return self._tensor(self._pixels[index])
 
     def target(self, index: int) -> SegDataSample:
@@ -71,11 +71,8 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
         return self._element(self.mask(index))
 
     def mask(self, index: int) -> NDArray[np.float32]:
-        """(S, S) in 0..1: the mask in the recipe's frame. Raises `TrialError` where the row has none."""
-        row = self.manifest.row(index)
-        if row.mask is None:
-            raise TrialError(f"sample {row.sample_id} has no mask annotation")
-        return self._frame(row.mask, self._size)
+        """(S, S) in 0..1: the mask in the recipe's frame."""
+        return self._masks[index]
 
     def truth(self, index: int) -> Mask:
         """The mask that metrics compare with: true where `mask` is at least (``squash``) or above (``pad``) one half."""
