@@ -221,7 +221,7 @@ def test_phantom_refuses_a_folder_with_real_files(shell: Shell) -> None:
 
 
 def test_phantom_refuses_to_replace_settings_or_weights_of_a_person(shell: Shell) -> None:
-    (shell.folder / "medbench.toml").write_text('[compute]\nworkers = 2\n')
+    (shell.folder / "medbench.toml").write_text("[compute]\nworkers = 2\n")
     refused = shell("phantom", ".", "--datasets", "toy", "--methods", "toy", code=2)
     assert "was not written by medbench phantom" in refused.stderr
     (shell.folder / "medbench.toml").unlink()

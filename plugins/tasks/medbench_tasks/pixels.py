@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medbench.errors import TrialError
+from medbench.files import write_atomically
 from medbench.images import ImageError
-from medbench_tasks.storing import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,11 +98,15 @@ def _write(manifest: Manifest, size: int, path: Path, context: TrialContext) -> 
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(manifest), size, size)}
     loader = DataLoader(_Decoded(manifest, size), batch_size=None, num_workers=context.compute.workers)
     context.progress.phase("prepare", len(manifest))
-    # Not through a memory map: a full disk would end the process with SIGBUS in place of an error.
-    with whole_file(path) as file:
-        np.lib.format.write_array_header_2_0(file, header)
-        for image in loader:
-            if isinstance(image, str):
-                raise ImageError(image, fix="medbench data verify")
-            file.write(np.asarray(image, np.uint8).tobytes())
-            context.progress.advance()
+
+    def write(partial: Path) -> None:
+        # Not through a memory map: a full disk would end the process with SIGBUS in place of an error.
+        with partial.open("wb") as file:
+            np.lib.format.write_array_header_2_0(file, header)
+            for image in loader:
+                if isinstance(image, str):
+                    raise ImageError(image, fix="medbench data verify")
+                file.write(np.asarray(image, np.uint8).tobytes())
+                context.progress.advance()
+
+    write_atomically(path, write)

@@ -15,7 +15,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import set_random_seed
 
 from medbench.errors import TrialError
-from medbench_tasks.storing import whole_file
+from medbench.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,11 +120,15 @@ class Keeper(Hook):  # type: ignore[misc]
                 "optimiser": runner.optim_wrapper.state_dict(),
                 "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers or []],
             }
-        with whole_file(self._path) as file:
-            try:
-                torch.save(content, file)
-            except RuntimeError as error:  # what torch makes of a failed write
-                raise OSError(str(error).splitlines()[0]) from error
+
+        def write(partial: Path) -> None:
+            with partial.open("wb") as file:
+                try:
+                    torch.save(content, file)
+                except RuntimeError as error:  # what torch makes of a failed write
+                    raise OSError(str(error).splitlines()[0]) from error
+
+        write_atomically(self._path, write)
         self._saved_at = time.monotonic()
 
 

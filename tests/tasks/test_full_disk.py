@@ -1,9 +1,11 @@
-"""What is written appears whole or not at all, and a full disk is told in one line."""
+"""Pixels of a trial: written whole or not at all, a full disk told in one line, the same with any number of workers."""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,48 +17,42 @@ from medbench.errors import StoreError
 from medbench_tasks.detection.protocol import PROTOCOL
 from medbench_tasks.pixels import SquashedPixels, normalise, preprocess_of
 from medbench_tasks.recipes import QUICK_DETECTION, TrainingRecipe
-from medbench_tasks.storing import whole_file
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full to stand for a full disk")
 
 
-def fill_disk_under(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_name(path.name + ".part").symlink_to(FULL)
+def fill_disk_for(stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of that stem are written to a disk that takes nothing."""
+    mkstemp = tempfile.mkstemp
 
+    def to_full(**names: Any) -> tuple[int, str]:
+        handle, name = mkstemp(**names)
+        if stem in names["prefix"]:
+            Path(name).unlink()
+            Path(name).symlink_to(FULL)
+        return handle, name
 
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
-    with whole_file(path) as file:
-        file.write(b"all of it")
-        assert not path.exists()
-    assert path.read_bytes() == b"all of it"
-    assert [one.name for one in path.parent.iterdir()] == ["file"]
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match=r"cannot write .*state: "), whole_file(tmp_path / "file" / "state"):
-        pass
+    monkeypatch.setattr(tempfile, "mkstemp", to_full)
 
 
 @needs_full
-def test_a_full_disk_under_the_pixels_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_under_the_pixels_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manifest = blob_manifest(tmp_path / "images", blobs(4))
     context = toy_context(tmp_path / "work", QUICK_DETECTION, train=manifest)
-    path = context.work_dir / "pixels-train-64.npy"
-    fill_disk_under(path)
+    fill_disk_for("pixels", monkeypatch)
     with pytest.raises(StoreError, match=r"pixels-train-64\.npy: No space left on device - free some space or choose"):
         SquashedPixels.prepare(manifest, "train", 64, context)
     assert list(context.work_dir.iterdir()) == []
 
 
 @needs_full
-def test_a_full_disk_under_the_training_state_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_under_the_training_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(QUICK_DETECTION, image_size=64, epochs=1)
     context = toy_context(tmp_path / "work", recipe, train=blob_manifest(tmp_path / "images", blobs(4)))
-    fill_disk_under(context.work_dir / "training.pth")
+    fill_disk_for("training", monkeypatch)
     with pytest.raises(StoreError, match=r"training\.pth: No space left on device - free some space or choose"):
         PROTOCOL.run(context)
     assert not list(context.work_dir.glob("training.pth*"))
