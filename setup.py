@@ -58,12 +58,14 @@ setup(
         "transformers>=5",
     ],
     extras_require={
-        # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install").
+        # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install elsewhere"). mmdetection warns on
+        # the console of every run where faster-coco-eval is absent.
         "mm": [
             "onedl-mmengine>=0.10.12",
             "onedl-mmcv>=2.3.6",
             "onedl-mmdetection>=3.5.1",
             "onedl-mmsegmentation>=1.4.2",
+            "faster-coco-eval>=1.6",
         ],
     },
     entry_points={
