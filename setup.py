@@ -58,8 +58,8 @@ setup(
         "transformers>=5",
     ],
     extras_require={
-        # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install elsewhere"). mmdetection warns on
-        # the console of every run where faster-coco-eval is absent.
+        # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install elsewhere").
+        # Where faster-coco-eval is absent, mmdetection warns on the console of every run.
         "mm": [
             "onedl-mmengine>=0.10.12",
             "onedl-mmcv>=2.3.6",
