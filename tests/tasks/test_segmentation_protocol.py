@@ -157,7 +157,7 @@ def test_a_recipe_of_another_protocol_is_refused(parts, tmp_path):
         PROTOCOL.run(context)
 
 
-def test_published_presets_say_what_the_sheet_says():
+def test_published_presets_hold_the_published_values():
     siim, rsna = MGCA_SEGMENTATION_SIIM, MGCA_SEGMENTATION_RSNA
     assert (siim.lr, siim.weight_decay, siim.epochs, siim.patience, siim.seeds) == (5e-4, 0.05, 50, 10, (42,))
     assert (siim.batch_size, rsna.batch_size) == (8, 16)

@@ -1,7 +1,7 @@
 """RSNA Pneumonia Detection Challenge (Kaggle 2018, stage 2): boxes around lung opacities on 26,684 radiographs.
 
 One DICOM a patient under ``stage_2_train_images``, and one row a box in ``stage_2_train_labels.csv`` (one row without a
-box for a patient with none). Splits after the MGCA release, protocol sheet mgca sections 3.1 and 3.2.
+box for a patient with none). Splits are those of the MGCA release.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ SPEC = DatasetSpec(
                 "sorted patient ids; train_test_split(test_size=10674, random_state=0), the held-out part halved with "
                 "random_state 0, first half test, second half valid; the same share on another number of patients"
             ),
-            source="MGCA release, detection and segmentation (sheet mgca 3.2, 3.3)",
+            source="MGCA release, detection and segmentation",
             sizes={"train": 16_010, "valid": 5_337, "test": 5_337},
         ),
         SplitSpec(
@@ -69,7 +69,7 @@ SPEC = DatasetSpec(
                 "sorted patient ids; train_test_split(test_size=0.3, random_state=0), the held-out part halved with "
                 "random_state 0, first half test, second half valid"
             ),
-            source="MGCA release, classification (sheet mgca 3.1, P12)",
+            source="MGCA release, classification",
             sizes={"train": 18_678, "valid": 4_003, "test": 4_003},
         ),
     ),

@@ -1,7 +1,7 @@
 """SIIM-ACR Pneumothorax Segmentation (Kaggle 2019): pneumothorax masks on 12,047 radiographs.
 
 Masks come as relative run-length text, one row a region, ``-1`` for none; DICOMs lie anywhere under the root, named by
-their image id. Splits after protocol sheet mgca section 3.3 and its pitfall P7.
+their image id. Splits: by image in the published sizes, and the rows of the MGCA release.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ SPEC = DatasetSpec(
                 "random_state 0, first half test, second half valid; the same share on another number of images. (A share "
                 "of 0.3 would be rounded to 8,432 / 1,808 / 1,807.)"
             ),
-            source="70/15/15 by image as the harness's reading of MGCA (sheet mgca P7); sizes as published",
+            source="70/15/15 by image, where the MGCA release divides rows; sizes as published (G2D, NeurIPS 2024, Table 6)",
             sizes={"train": 8_433, "valid": 1_807, "test": 1_807},
         ),
         SplitSpec(
@@ -72,7 +72,7 @@ SPEC = DatasetSpec(
                 "rows of the list in its order; train_test_split(test_size=0.3, random_state=0), the held-out part halved "
                 "with random_state 0, first half test, second half valid. An image with several rows may be in several parts"
             ),
-            source="MGCA release (sheet mgca 3.3, P7)",
+            source="MGCA release",
         ),
     ),
     reader="medbench_datasets.siim:read",

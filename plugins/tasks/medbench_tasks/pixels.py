@@ -56,7 +56,7 @@ class SquashedPixels:
 
 
 def squash(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """(H, W) -> (size, size), bilinear, the aspect not kept (sheet 3.2)."""
+    """(H, W) -> (size, size), bilinear, the aspect not kept, as in the MGCA release."""
     squashed: NDArray[np.uint8] = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
     return squashed
 

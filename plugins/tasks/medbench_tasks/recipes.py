@@ -21,7 +21,7 @@ class TrainingRecipe(Recipe):
     ``schedule`` starts after ``warmup_epochs`` of linear warm-up; ``clip_grad`` bounds the gradient's norm (None = off).
     ``drop_last`` leaves out the last batch of a training epoch where it is not full, unless it is the only one; validation
     keeps its last batch always. ``normalise`` is ``method`` for the encoder's own mean and standard deviation, or
-    ``half`` for 0.5 whatever the encoder, as published (sheet 3.2, 3.3).
+    ``half`` for 0.5 whatever the encoder, as in the MGCA release.
     A field out of its range or choices raises `UsageError`.
     """
 
@@ -109,5 +109,5 @@ MGCA_DETECTION_RSNA = DetectionRecipe(
 )
 """The published protocol on RSNA (MGCA's released scripts; 1 %: lr 2e-4 and batch 8, 10 % and 100 %: 5e-4 and 16).
 
-Training drops a last batch that is not full, as released; validation keeps it, where the release drops it too (P15).
+Training drops a last batch that is not full, as released; validation keeps it, where the release drops it too.
 """

@@ -1,4 +1,4 @@
-"""The members of the MGCA family, by what their sheets say of them (mgca.md 2.2, medst.md 2)."""
+"""The members of the MGCA family, by the keys of their published checkpoints and the texts they were trained on."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class BertOutput:
 class TextTower(nn.Module):
     """BERT without pooler and cross-attention, as the published models run it.
 
-    Every token gets position 0, because that is what the published code feeds (mgca.md 1.2, pitfall P1): the tower is a
+    Every token gets position 0, because that is what the published code feeds: the tower is a
     bag of words. ``true_positions`` gives ordinary positions instead, which no released weights were trained with.
     """
 

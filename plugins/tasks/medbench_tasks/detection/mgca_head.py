@@ -1,4 +1,4 @@
-"""The published YOLOv3 head of MGCA's detection protocol, as a subclass of mmdet's (sheet 3.2).
+"""The published YOLOv3 head of MGCA's detection protocol, as a subclass of mmdet's.
 
 It differs from mmdet's head in all that comes after the convolutions: every truth is assigned at every scale, boxes are
 compared with the "+1 pixel" IoU, the losses are means over whole grids, and the score is the objectness alone.
@@ -57,7 +57,7 @@ class MGCAYOLOV3Head(YOLOV3Head):  # type: ignore[misc]
     """
 
     def init_weights(self) -> None:
-        """Nothing: the sheet names no initialisation, so that torch's own stays."""
+        """Nothing: the publication names no initialisation, so that torch's own stays."""
 
     def loss_by_feat(
         self,

@@ -94,7 +94,7 @@ def _test_cfg(recipe: DetectionRecipe) -> ConfigDict:
 
 
 def _initialise_as_torch_does(*modules: nn.Module) -> None:
-    """The sheet names no initialisation for neck and head, so torch's own is taken in place of mmcv's."""
+    """The publication names no initialisation for neck and head, so torch's own is taken in place of mmcv's."""
     for module in modules:
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.BatchNorm2d):

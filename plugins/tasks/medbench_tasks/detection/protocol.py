@@ -1,7 +1,7 @@
 """Detection: a YOLOv3 head trained on a method's feature maps, scored by mean average precision over all images.
 
-The image is squashed to a square (sheet 3.2); recipe ``standard`` trains mmdet's head, ``mgca`` the published one. This
-module loads neither torch nor mmdet, so that predictions are scored again quickly.
+The image is squashed to a square, as in the MGCA release; recipe ``standard`` trains mmdet's head, ``mgca`` the published
+one. This module loads neither torch nor mmdet, so that predictions are scored again quickly.
 """
 
 from __future__ import annotations

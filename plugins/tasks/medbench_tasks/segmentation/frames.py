@@ -2,7 +2,7 @@
 
 The image is always squashed to the square (`medbench_tasks.pixels`). Recipe ``standard`` squashes the mask with it. The
 published code keeps the mask's aspect, pads it and leaves its edges soft, so that image and mask only lie on each other
-where the image is square (sheet 3.3; RSNA and SIIM are).
+where the image is square (RSNA and SIIM are).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shift_scale_rotate(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """With probability 0.5, image and mask turned by up to 10 degrees and scaled by 0.9 to 1.1 about the centre.
 
-    Zeros come in from outside; no shift (sheet 3.3). The mask takes its nearest pixel and so gets no new values.
+    Zeros come in from outside; no shift, as in the MGCA release. The mask takes its nearest pixel and so gets no new values.
     """
     if generator.random() >= PROBABILITY:
         return image, mask

@@ -1,7 +1,7 @@
 """Decoders from an encoder's feature maps to one logit a pixel, as mmseg decode heads.
 
 Which one is chosen by the encoder's strides: a single map (a plain ViT) goes through `PupHead`, a pyramid through
-`UnetHead`. Shapes and widths are those of the MGCA sheet, section 3.3.
+`UnetHead`. Shapes and widths are those of the MGCA release.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class BinaryHead(BaseDecodeHead):
 class UnetHead(BinaryHead):
     """The U-Net decoder: nearest x2, concatenate the map of that stride where there is one, twice conv 3x3-BN-ReLU.
 
-    Maps are (B, C_i, H / stride_i, W / stride_i). Widths halve down to ``width``. With strides 2..32 this is the sheet's
+    Maps are (B, C_i, H / stride_i, W / stride_i). Widths halve down to ``width``. With strides 2..32 this is the released
     decoder (256, 128, 64, 32, 16; no skip at full size); with 4..32 the step to stride 2 has no skip either.
     """
 
@@ -96,7 +96,7 @@ class UnetHead(BinaryHead):
             before = out
 
     def draw_as_published(self) -> None:
-        """Draw the weights anew as segmentation_models_pytorch does, whose U-Net is the published one (sheet 3.3)."""
+        """Draw the weights anew as segmentation_models_pytorch does, whose U-Net is the published one."""
         for part in self.blocks.modules():
             if isinstance(part, nn.Conv2d):
                 nn.init.kaiming_uniform_(part.weight, mode="fan_in", nonlinearity="relu")

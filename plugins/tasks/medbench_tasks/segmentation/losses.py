@@ -28,7 +28,7 @@ def soft_dice(logits: Tensor, truth: Tensor, smooth: float = 1.0) -> Tensor:
 
 @MODELS.register_module()
 class MixedLoss(nn.Module):
-    """``10 * focal(gamma 2) - log(soft Dice of the batch)``: the MGCA sheet, section 3.3."""
+    """``10 * focal(gamma 2) - log(soft Dice of the batch)``: the loss of the MGCA release."""
 
     loss_name = "loss_mixed"
 

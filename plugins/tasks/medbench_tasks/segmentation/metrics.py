@@ -2,7 +2,7 @@
 
 Truth and prediction are compared at the recipe's image size. An image without foreground and with an empty prediction
 scores 1, and 0 with any prediction; since most images of a screening set have no foreground, the mean over all images is
-carried by them (an all-background answer then beats published models: sheet P8), and the mean over images with
+carried by them (an all-background answer then beats published models), and the mean over images with
 foreground ranks.
 """
 

@@ -31,7 +31,7 @@ def positives(manifest: Manifest) -> list[bool]:
 
 
 def balanced(manifest: Manifest, seed: int) -> Manifest:
-    """All rows with foreground and as many without, drawn once by ``seed``, in their order (sheet 3.3, SIIM).
+    """All rows with foreground and as many without, drawn once by ``seed``, in their order (the MGCA release, SIIM).
 
     The published code balances before it draws a fraction; here the fraction is drawn first, so that subsets stay nested.
     All rows are kept where none has foreground.

@@ -14,7 +14,7 @@ METRICS = (
     MetricSpec(name="iou-positive", title="IoU (images with foreground)"),
     MetricSpec(name="dice-as-released", title="Dice (mean of batch means)", as_released=True),
 )
-"""The first ranks: over all images an all-background answer scores the share of empty ones, which is most (sheet P8)."""
+"""The first ranks: over all images an all-background answer scores the share of empty ones, which is most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ MGCA_SEGMENTATION_SIIM = SegmentationRecipe(
 )
 """The published protocol on SIIM (MGCA's released scripts; 10 %: seed 0), with two differences.
 
-Training drops a last batch that is not full, as released, but validation keeps it, where the release drops it too (P15).
+Training drops a last batch that is not full, as released, but validation keeps it, where the release drops it too.
 Augmentation acts on the image already squashed to 224 pixels, where the release warps the one of 1024 first.
 """
 
