@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 class Preprocess:
     """How an 8-bit image becomes an encoder's input, as data, so that it can enter keys and run batched.
 
-    ``resize`` pixels: ``pad`` scales the longer side to it and zero-pads to a square, ``squash`` ignores the aspect,
-    ``shorter`` scales the shorter side to it. Then a centre crop to ``crop`` pixels, division by 255, and
-    ``(x - mean) / std`` per channel.
+    ``equalise`` spreads the histogram first, as `skimage.exposure.equalize_hist` with 256 bins. ``resize`` pixels: ``pad``
+    scales the longer side to it and zero-pads to a square, ``squash`` ignores the aspect, ``shorter`` scales the shorter
+    side to it. Then a centre crop to ``crop`` pixels, division by 255, and ``(x - mean) / std`` per channel; grey pixels
+    stand in all three channels. ``area`` is OpenCV's; ``bilinear`` and ``bicubic`` are Pillow's, which smooth on the way
+    down. `medbench.preprocessing` carries it out.
     """
 
     resize: int
@@ -29,6 +31,7 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: Literal["area", "bilinear", "bicubic"] = "area"
+    equalise: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,19 @@ class ImageTextMatcher(Protocol):
 
 
 @runtime_checkable
+class FineTunable(Protocol):
+    """An encoder that is fine-tuned in another form than the one it is frozen in (no capability: tasks ask if it is there)."""
+
+    def fine_tuning_encoder(self, seed: int) -> ImageEncoder:
+        """The `ImageEncoder` (a ``torch.nn.Module``) that fine-tuning starts from; new layers are drawn from ``seed``."""
+        ...
+
+
+@runtime_checkable
 class QueryClassifier(Protocol):
-    """Findings asked by name."""
+    """Findings asked by name (``pneumonia``, ``effusion``); raises `UsageError` for a finding that it does not know."""
+
+    preprocess: Preprocess
 
     def classify(self, images: Tensor, findings: list[str]) -> Tensor:
         """(B, 3, H, W) and K findings -> (B, K) probabilities."""
@@ -111,6 +125,8 @@ class QueryClassifier(Protocol):
 @runtime_checkable
 class Grounder(Protocol):
     """Where a finding is."""
+
+    preprocess: Preprocess
 
     def ground(self, images: Tensor, findings: list[str]) -> Tensor:
         """(B, 3, H, W) and K findings -> (B, K, h, w) relevance, higher is more relevant."""

@@ -18,7 +18,7 @@ from medbench.settings import Settings
 from medbench.specs import DatasetSpec, ExpectedFile
 
 PHANTOM_MARK = "PHANTOM.json"
-FORMAT = 1
+FORMAT = 2
 """Rises when manifests of an older medbench must be prepared again."""
 
 
@@ -43,6 +43,7 @@ class ManifestInfo(msgspec.Struct, frozen=True):
     expected_samples: int
     parts: dict[str, dict[str, int]]
     problems: list[ProblemGroup]
+    label_names: list[str]
 
 
 @dataclass(frozen=True, slots=True)

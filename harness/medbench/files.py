@@ -51,7 +51,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-def remove_partial_files(folder: Path, stem: str) -> None:
-    """Remove what a killed process left half-written for ``stem``; only call while holding its lock."""
-    for path in folder.glob(f"{_PREFIX}{stem}-*"):
+def remove_partial_files(folder: Path, stem: str | None = None) -> None:
+    """Remove what a killed process left half-written, for ``stem`` or for all; only call while holding the lock."""
+    for path in folder.glob(f"{_PREFIX}*" if stem is None else f"{_PREFIX}{stem}-*"):
         path.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """A dataset as one table: a row per sample, standard columns, a content hash, kept as Parquet.
 
 Columns: ``sample_id``, ``patient_id``, ``image`` (relative path), ``image_sha256``, ``height``, ``width``, ``labels``
-(int8 per label name, -1 = unknown), ``boxes`` (x, y, width, height in pixels; null = not annotated), ``box_labels``,
-``mask_size`` and ``mask_counts`` (COCO run-length; null = not annotated), ``sex``, ``age``, ``view``, ``splits``
-(``"<split>/<part>"`` strings). Only readable images are in it.
+(int8 per label name, -1 unknown, -2 uncertain), ``boxes`` (x, y, width, height in pixels; null = not annotated),
+``box_labels``, ``mask_size`` and ``mask_counts`` (COCO run-length; null = not annotated), ``sex``, ``age``, ``view``,
+``splits`` (``"<split>/<part>"`` strings), ``previous`` (the earlier image of a pair) with ``previous_sha256``, and
+``texts``. A sample of texts alone has '' for ``image`` and its hash, and no size. Only readable images are in it.
 """
 
 from __future__ import annotations
@@ -43,13 +44,19 @@ SCHEMA = pa.schema(
         pa.field("mask_counts", pa.binary()),
         *(pa.field(name, pa.string()) for name in ATTRIBUTES),
         pa.field("splits", pa.list_(pa.string()), nullable=False),
+        pa.field("previous", pa.string(), nullable=False),
+        pa.field("previous_sha256", pa.string(), nullable=False),
+        pa.field("texts", pa.list_(pa.string()), nullable=False),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample of a manifest. Boxes are in pixels of the original image of ``height`` x ``width``."""
+    """One sample of a manifest. Boxes are in pixels of the original image of ``height`` x ``width``.
+
+    ``image`` is the dataset's root for a sample of texts alone; ``previous`` is None unless the sample is a pair.
+    """
 
     sample_id: str
     patient_id: str
@@ -59,6 +66,8 @@ class Row:
     labels: tuple[int, ...]
     boxes: tuple[Box, ...] | None
     mask: Mask | None
+    previous: Path | None = None
+    texts: tuple[str, ...] = ()
 
     def pixels(self) -> NDArray[np.uint8]:
         """(H, W) uint8 grey pixels, decoded now. Raises `medbench.images.ImageError`."""
@@ -94,6 +103,19 @@ class Manifest:
         ids: list[str] = self.table.column("patient_id").to_pylist()
         return ids
 
+    @cached_property
+    def labels(self) -> NDArray[np.int8]:
+        """(N, label names) values of `medbench.samples.Sample.labels`: -1 unknown, -2 uncertain."""
+        import numpy as np
+
+        width = len(self.label_names)
+        flat = self.table.column("labels").combine_chunks().flatten()
+        return np.asarray(flat, np.int8).reshape(len(self), width) if len(self) else np.zeros((0, width), np.int8)
+
+    def attribute(self, name: str) -> list[str]:
+        """``sex``, ``age`` or ``view`` of each sample, '' where unknown."""
+        return [value or "" for value in self.table.column(name).to_pylist()]
+
     def row(self, index: int) -> Row:
         """The sample at ``index``."""
         values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
@@ -110,6 +132,8 @@ class Manifest:
             if boxes is None
             else tuple(Box(label, *box) for label, box in zip(values["box_labels"], boxes, strict=True)),
             mask=None if size is None else Mask(size[0], size[1], values["mask_counts"]),
+            previous=self.root / values["previous"] if values["previous"] else None,
+            texts=tuple(values["texts"]),
         )
 
     def rows(self) -> Iterator[Row]:
@@ -148,6 +172,9 @@ def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Se
                 "mask_counts": None if sample.mask is None else sample.mask.counts,
                 **{name: sample.attributes.get(name) for name in ATTRIBUTES},
                 "splits": [],
+                "previous": sample.previous,
+                "previous_sha256": fact.previous_sha256,
+                "texts": list(sample.texts),
             }
             for sample, fact in zip(samples, facts, strict=True)
         ],
@@ -157,11 +184,12 @@ def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Se
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes."""
+    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes, and of the earlier image's."""
 
     height: int
     width: int
     sha256: str
+    previous_sha256: str = ""
 
 
 def content_hash(table: pa.Table, *, dataset: str, version: int) -> str:

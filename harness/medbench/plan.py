@@ -6,10 +6,12 @@ Light on purpose: neither torch nor numpy is imported, so ``medbench plan`` answ
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from medbench import checkpoints
@@ -90,7 +92,7 @@ class Weights:
 def build_plan(request: Request, registry: Registry, settings: Settings) -> Plan:
     """The plan of a request. Raises `UsageError` for names, recipes, fractions or seeds that make no sense."""
     planner = _Planner(registry, settings)
-    trials = [planner.place(trial) for trial in _trials(request, registry)]
+    trials = [planner.place(trial) for trial in _trials(request, registry, settings.checkpoints)]
     unprepared = [
         files for name, files in planner.datasets.items() if files.present and planner.manifests[name] is None
     ]
@@ -106,12 +108,21 @@ def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache)
     path = settings.checkpoint_path(choice.spec.id, choice.variant.id, source.filename)
     if path.is_file():
         try:
-            return Weights(digests.sha256(path), checkpoints.is_phantom(path))
+            return Weights(
+                _with_companions(digests.sha256(path), source, settings, digests), checkpoints.is_phantom(path)
+            )
         except OSError as error:
             return Weights(error=CheckpointError(f"{path} cannot be read: {error.strerror}"))
     if source.hub is not None and f"{choice.id}" not in settings.checkpoint_overrides:
         return Weights(f"hub:{source.hub}")
     return Weights(error=_missing_checkpoint(choice, source, str(path)))
+
+
+def _with_companions(identity: str, source: CheckpointSource, settings: Settings, digests: DigestCache) -> str:
+    """The weights' digest, or one of it and of the companions that are there."""
+    paths = [settings.checkpoints / name for name in source.companions]
+    found = [f"{path.name} {digests.sha256(path)}" for path in paths if path.is_file()]
+    return hashlib.sha256("\n".join([identity, *found]).encode()).hexdigest() if found else identity
 
 
 class _Planner:
@@ -129,9 +140,10 @@ class _Planner:
 
     def place(self, trial: Trial) -> PlannedTrial:
         """The state of a trial."""
-        lacking = trial.task.capabilities - trial.choice.variant.capabilities
-        if lacking:
-            reason = f"{trial.choice.id} has no {', '.join(sorted(lacking))}"
+        offered = trial.choice.variant.capabilities
+        if trial.task.needs(offered) is None:
+            ways = [", ".join(sorted(way - offered)) for way in (trial.task.capabilities, *trial.task.alternatives)]
+            reason = f"{trial.choice.id} has no {', nor '.join(ways)}"
             return PlannedTrial(trial=trial, state="not-applicable", reason=reason)
         absent = [module for module in trial.task.requires if importlib.util.find_spec(module) is None]
         if absent:
@@ -203,9 +215,9 @@ class _Planner:
         return statistics.median(one[0] for one in past), int(statistics.median(one[1] for one in past))
 
 
-def _trials(request: Request, registry: Registry) -> Iterator[Trial]:
+def _trials(request: Request, registry: Registry, checkpoints: Path) -> Iterator[Trial]:
     tasks = select_tasks(request.tasks, registry)
-    choices = select_methods(request.methods, registry)
+    choices = select_methods(request.methods, registry, checkpoints)
     _check_numbers(request)
     with_recipe = [task for task in tasks if request.recipe in task.recipes]
     if not with_recipe:

@@ -76,7 +76,8 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
             f"{spec.id}: {lost:,} of {len(raw.samples):,} images cannot be used (first: {first.where}: {first.detail})",
             fix=f"complete {files.root}, or pass --allow-incomplete to go on without them",
         )
-    table = manifest.build_table(checked.samples, spec.label_names, checked.facts)
+    label_names = spec.label_names if raw.label_names is None else raw.label_names
+    table = manifest.build_table(checked.samples, label_names, checked.facts)
     table = _with_splits(table, raw.splits)
     parts = _part_sizes(table)
     problems = [*raw.problems, *checked.problems, *_count_problems(spec, parts), *_shared_patients(table)]
@@ -93,6 +94,7 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
         expected_samples=len(raw.samples),
         parts=parts,
         problems=group_problems(problems),
+        label_names=list(label_names),
     )
     return Examined(table, info)
 
@@ -108,7 +110,7 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
     return Manifest(
         dataset=info.dataset,
         root=files.root,
-        label_names=files.spec.label_names,
+        label_names=tuple(info.label_names),
         sha256=info.sha256,
         phantom=info.phantom,
         table=table,
@@ -122,7 +124,7 @@ def check_images(samples: Sequence[Sample], root: Path, progress: PhaseReporter)
     facts: list[ImageFacts] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda sample: _facts(root, sample.image), samples)
+        results = pool.map(lambda sample: _sample_facts(root, sample), samples)
         for sample, fact in zip(samples, progress.track(results, "prepare", len(samples)), strict=True):
             if isinstance(fact, Problem):
                 problems.append(fact._replace(where=f"{sample.sample_id} ({sample.image})"))
@@ -145,6 +147,16 @@ def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
         for kind, found in by_kind.items()
     ]
     return sorted(groups, key=lambda group: (-group.count, group.kind))
+
+
+def _sample_facts(root: Path, sample: Sample) -> ImageFacts | Problem:
+    if not sample.image:
+        return ImageFacts(0, 0, "") if sample.texts else Problem("missing-image", "", "neither image nor text")
+    facts = _facts(root, sample.image)
+    if not sample.previous or isinstance(facts, Problem):
+        return facts
+    previous = _facts(root, sample.previous)
+    return previous if isinstance(previous, Problem) else replace(facts, previous_sha256=previous.sha256)
 
 
 def _facts(root: Path, image: str) -> ImageFacts | Problem:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from medbench.records import MetricValue
 from medbench.specs import Recipe, TaskSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
+    from medbench.features import Features
     from medbench.manifest import Manifest
 
 Item = TypeVar("Item")
@@ -43,18 +46,20 @@ class Compute:
     workers: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialContext:
     """All that a protocol gets for one trial.
 
     ``recipe`` is resolved for the fraction. ``train`` is already the subset that fraction and seed draw; ``valid`` and
-    ``test`` are whole. ``work_dir`` is private to the trial, survives a kill, and is removed once the record is written:
-    training state goes there so that a second start resumes.
+    ``test`` are whole; a part that the task does not need may be empty. ``features`` gives what the frozen encoder says of
+    images, from the cache where it is there: a protocol that asks nothing else never loads the model. ``model`` loads it
+    when first asked for, in eval mode, on the device. ``work_dir`` is private to the trial, survives a kill, and is removed
+    once the record is written: training state goes there so that a second start resumes.
     """
 
     task: TaskSpec
     recipe: Recipe
-    model: Any
+    features: Features
     train: Manifest
     valid: Manifest
     test: Manifest
@@ -62,6 +67,11 @@ class TrialContext:
     compute: Compute
     work_dir: Path
     progress: PhaseReporter
+
+    @property
+    def model(self) -> Any:
+        """The method's model."""
+        return self.features.model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,4 +97,46 @@ class TaskProtocol(Protocol):
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """Every metric of ``task.metrics`` by name, with its interval, from the predictions alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupValue:
+    """A metric over some of the test samples, or of one class: ``grouping`` is ``class``, ``sex``, ``age`` or ``view``."""
+
+    grouping: str
+    group: str
+    metric: str
+    value: MetricValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Scores in (``low``, ``high``]: their number, their mean, and how often the answer was right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    frequency: float
+
+
+@runtime_checkable
+class Analysis(Protocol):
+    """What a protocol may offer beside `TaskProtocol`, all from kept predictions alone, for tables and plots."""
+
+    def replicates(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Mapping[str, NDArray[np.float64]]:
+        """Each metric's bootstrap replicates (`medbench.statistics.REPLICATES`,), NaN where undefined.
+
+        They depend on the predictions and the patients alone: of two methods on the same test samples, replicate i is over
+        the same draw of patients, so that their differences are a paired bootstrap.
+        """
+        ...
+
+    def groups(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[GroupValue]:
+        """Each metric by class and by subgroup."""
+        ...
+
+    def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
+        """The reliability diagram's bins, ascending; empty where scores are no probabilities."""
         ...

@@ -17,13 +17,14 @@ from medbench import __version__, capabilities, preparation, subsets
 from medbench.capabilities import LoadRequest
 from medbench.datasets import locate
 from medbench.digests import DigestCache
-from medbench.errors import CheckpointError, PluginError, TrialError
+from medbench.errors import CheckpointError, MissingDataError, PluginError, TrialError
+from medbench.features import Features, ModelIdentity, loader_code
 from medbench.loading import resolve
 from medbench.plan import PlannedTrial, find_weights
 from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
 from medbench.records import SCHEMA, MetricValue, Provenance, Record
 from medbench.revision import source_revision
-from medbench.specs import Recipe, TaskSpec
+from medbench.specs import PARTS, Part, Recipe, TaskSpec
 from medbench.store import ResultStore
 from medbench.trials import Trial, recipe_values, trial_key
 
@@ -78,18 +79,23 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
     progress.phase("load")
     parts = load_parts(trial, registry, settings)
     _check_unchanged(planned, parts, settings)
-    model = load_model(trial, settings)
     compute = settle_compute(settings)
-    model.to(compute.device)
     if compute.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
+    features = Features(
+        identity=model_identity(trial, planned.checkpoint),
+        load=lambda: load_model(trial, settings),
+        folder=settings.cache / "features",
+        compute=compute,
+        progress=progress,
+    )
     work_dir = settings.results / ".work" / str(planned.key)
     protocol: TaskProtocol = resolve(trial.task.loader, f"task '{trial.task.id}'")
     outcome = protocol.run(
         TrialContext(
             task=trial.task,
             recipe=trial.recipe,
-            model=model,
+            features=features,
             train=parts.train,
             valid=parts.valid,
             test=parts.test,
@@ -99,6 +105,7 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
             progress=progress,
         )
     )
+    notes = features.notes() | {name: float(value) for name, value in outcome.notes.items()}
     progress.phase("score")
     predictions = join_predictions(outcome)
     _check_samples(trial, predictions, parts.test)
@@ -126,7 +133,7 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
         test_n=len(parts.test),
         metrics=metrics,
         floors=floors,
-        notes={name: float(value) for name, value in outcome.notes.items()},
+        notes=notes,
         provenance=Provenance(
             medbench=__version__,
             revision=source_revision(),
@@ -136,7 +143,7 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             duration_s=round(time.perf_counter() - clock, 3),
             peak_memory_mib=_peak_memory_mib(compute),
-            images_per_second=outcome.notes.get("images_per_second"),
+            images_per_second=notes.get("images_per_second"),
         ),
     )
     ResultStore(settings.results).write(record, predictions)
@@ -151,13 +158,31 @@ def load_parts(trial: Trial, registry: Registry, settings: Settings) -> Parts:
     if info is None:
         raise TrialError(f"{trial.task.dataset} is not prepared", fix=f"medbench data prepare {trial.task.dataset}")
     manifest = preparation.load(files, info)
-    train = manifest.part(trial.task.split, "train")
-    chosen = subsets.draw(train.sample_ids, trial.fraction, trial.seed)
-    return Parts(
-        train=train.take(chosen),
-        valid=manifest.part(trial.task.split, "valid"),
-        test=manifest.part(trial.task.split, "test"),
-        whole=trial.fraction == 1,
+    train, valid, test = (_part(manifest, trial.task, part) for part in PARTS)
+    chosen = subsets.draw(train.sample_ids, trial.fraction, trial.seed) if len(train) else []
+    return Parts(train=train.take(chosen), valid=valid, test=test, whole=trial.fraction == 1)
+
+
+def _part(manifest: Manifest, task: TaskSpec, part: Part) -> Manifest:
+    """A part of the task's split; one that the task does not need may be empty."""
+    try:
+        return manifest.part(task.split, part)
+    except MissingDataError:
+        if part in task.parts:
+            raise
+        return manifest.take([])
+
+
+def model_identity(trial: Trial, checkpoint: str | None) -> ModelIdentity:
+    """What tells the trial's weights from all others; ``checkpoint`` as in `medbench.plan.PlannedTrial`."""
+    choice = trial.choice
+    return ModelIdentity(
+        method=choice.spec.id,
+        variant=choice.variant.id,
+        version=choice.spec.version,
+        checkpoint=checkpoint,
+        seed=trial.seed if choice.variant.checkpoint is None else None,
+        code=loader_code(choice.spec.loader),
     )
 
 
@@ -177,7 +202,7 @@ def load_model(trial: Trial, settings: Settings) -> Any:
     except (RuntimeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{choice.id} could not be loaded: {type(error).__name__}: {reason}") from error
-    for name in sorted(trial.task.capabilities):
+    for name in sorted(trial.task.needs(choice.variant.capabilities) or trial.task.capabilities):
         if not isinstance(model, getattr(capabilities, name)):
             raise PluginError(f"method '{choice.spec.id}' claims {name}, but what it loads is not one")
     return model

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+UNKNOWN = -1
+"""A label that the dataset does not give; in a `Sample` the label is simply absent."""
+UNCERTAIN = -2
+"""A label that the dataset gives as uncertain (CheXpert's -1); a recipe says how it is read."""
+
 
 class Box(NamedTuple):
     """A box in pixels of the original image: ``x``, ``y`` is the top-left corner; ``label`` indexes the dataset's box names."""
@@ -27,20 +32,25 @@ class Mask(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One image with its supervision.
+    """One image, one pair of images or one piece of text, with its supervision.
 
-    ``image`` is relative to the dataset root, with '/'. ``boxes`` is None where boxes were not annotated and empty where
-    there is none to find; likewise ``mask`` is None, or a mask that may be empty. ``labels`` maps label names to 0 or 1
-    (absent = unknown). ``attributes`` are standard columns for subgroup tables: ``sex``, ``age``, ``view``.
+    ``image`` is relative to the dataset root, with '/'; '' for a sample of texts alone. ``previous`` is an earlier image of
+    the same patient, where the sample is a pair. ``texts`` are sentences or reports. ``boxes`` is None where boxes were
+    not annotated and empty where there is none to find; likewise ``mask`` is None, or a mask that may be empty. ``labels``
+    maps label names to indices into the dataset's ``label_values`` (usually 0 absent, 1 present), or to `UNCERTAIN`; a
+    label that is absent is unknown. ``attributes`` are standard columns for subgroup tables: ``sex`` (``F``, ``M``),
+    ``age`` (years), ``view`` (``PA``, ``AP``, ...).
     """
 
     sample_id: str
     patient_id: str
-    image: str
+    image: str = ""
     labels: Mapping[str, int] = field(default_factory=dict)
     boxes: tuple[Box, ...] | None = None
     mask: Mask | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    previous: str = ""
+    texts: tuple[str, ...] = ()
 
 
 class Problem(NamedTuple):
@@ -61,12 +71,14 @@ class RawDataset:
 
     ``splits`` maps a split name to its parts (``train``, ``valid``, ``test``), each a list of sample ids in published
     order. A sample may stand in several parts of an as-released split. Samples with an error in their annotation are
-    left out and named in ``problems``.
+    left out and named in ``problems``. ``label_names`` are given by readers of data whose labels only the files tell (a
+    user's own table); they stand in place of the spec's.
     """
 
     samples: tuple[Sample, ...]
     splits: Mapping[str, Mapping[str, list[str]]]
     problems: tuple[Problem, ...] = ()
+    label_names: tuple[str, ...] | None = None
 
 
 class PhantomSize(NamedTuple):

@@ -1,9 +1,10 @@
 """The text that chooses methods or tasks on the command line.
 
     selection = term {"," term}
-    term      = ["-"] (id | id "@" variant | glob | "all" | "tag:" word)
+    term      = ["-"] (id | id "@" variant | family "/" name | glob | "all" | "tag:" word)
 
-A bare method id, a glob, a tag or ``all`` means first variants; ``@*`` after it means all of them. ``-`` leaves out what
+A bare method id, a glob, a tag or ``all`` means first variants; ``@*`` after it means all of them. ``timm/<model>`` is a
+variant of an open family, which globs, tags and ``all`` pass over. ``-`` leaves out what
 the term names, wherever it stands; a selection of exclusions alone starts from ``all``.
 """
 
@@ -12,9 +13,11 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from medbench.errors import UnknownNameError, UsageError
+from medbench.loading import resolve
 from medbench.registry import Registry
 from medbench.specs import MethodSpec, MethodVariant, TaskSpec
 
@@ -40,11 +43,16 @@ class _Terms:
     unwanted: tuple[str, ...]
 
 
-def select_methods(text: str, registry: Registry) -> tuple[MethodChoice, ...]:
-    """The methods a selection names, each once, in the order named. Raises `UsageError` where a term names nothing."""
+def select_methods(text: str, registry: Registry, checkpoints: Path) -> tuple[MethodChoice, ...]:
+    """The methods a selection names, each once, in the order named. Raises `UsageError` where a term names nothing.
+
+    ``checkpoints`` is where an open family looks for weights by name.
+    """
     terms = _parse(text, "methods")
-    left_out = {choice.id for term in terms.unwanted for choice in _method_term(term, registry, exclude=True)}
-    chosen = {choice.id: choice for term in terms.wanted for choice in _method_term(term, registry)}
+    left_out = {
+        choice.id for term in terms.unwanted for choice in _method_term(term, registry, checkpoints, exclude=True)
+    }
+    chosen = {choice.id: choice for term in terms.wanted for choice in _method_term(term, registry, checkpoints)}
     return _not_empty([choice for key, choice in chosen.items() if key not in left_out], text, "method")
 
 
@@ -72,11 +80,18 @@ def _parse(text: str, what: str) -> _Terms:
     return _Terms(wanted or ("all",), tuple(term[1:].strip() for term in terms if term.startswith("-")))
 
 
-def _method_term(term: str, registry: Registry, *, exclude: bool = False) -> list[MethodChoice]:
+def _method_term(term: str, registry: Registry, checkpoints: Path, *, exclude: bool = False) -> list[MethodChoice]:
+    family, slash, rest = term.partition("/")
+    if slash:
+        return [_open_variant(registry.method(family), rest, checkpoints)]
     name, at, pattern = term.partition("@")
     chosen = []
     for method_id in _ids(name, registry.methods, registry, "method"):
         spec = registry.methods[method_id]
+        if not spec.variants:
+            if name == method_id:
+                raise UsageError(f"{method_id} is a family: name one of its models, {method_id}/<model>")
+            continue
         if not at:
             variants = spec.variants if exclude else spec.variants[:1]
         elif name == method_id and not _is_glob(pattern):
@@ -87,6 +102,16 @@ def _method_term(term: str, registry: Registry, *, exclude: bool = False) -> lis
     if not chosen:
         raise UsageError(f"no method has a variant that matches '{term}'", fix="medbench list methods")
     return chosen
+
+
+def _open_variant(spec: MethodSpec, name: str, checkpoints: Path) -> MethodChoice:
+    if spec.open_variants is None:
+        raise UsageError(
+            f"{spec.id} is no family of models", fix=f"choose a variant, {spec.id}@..., medbench show {spec.id}"
+        )
+    if not name or _is_glob(name):
+        raise UsageError(f"'{spec.id}/{name}' names no model of the family {spec.id}", fix=f"medbench show {spec.id}")
+    return MethodChoice(spec, resolve(spec.open_variants, f"method '{spec.id}'")(name, checkpoints))
 
 
 def _ids(term: str, known: Mapping[str, MethodSpec | TaskSpec | object], registry: Registry, kind: str) -> list[str]:

@@ -89,18 +89,19 @@ def load_settings(
     return replace(settings, **values)
 
 
-def check_names(settings: Settings, datasets: Iterable[str], methods: Mapping[str, Iterable[str]]) -> None:
+def check_names(settings: Settings, datasets: Iterable[str], methods: Mapping[str, Iterable[str] | None]) -> None:
     """Refuse ``[data]`` and ``[checkpoints]`` keys that nothing reads: a typo would silently mean the default place.
 
-    ``methods`` maps method ids to their variants' ids. Raises `UnknownNameError`.
+    ``methods`` maps method ids to their variants' ids, None for an open family. Raises `UnknownNameError`.
     """
     known = set(datasets)
     for name in settings.data_overrides:
         if name not in known:
             raise UnknownNameError("dataset in [data]", name, known)
-    variants = {f"{method}@{variant}" for method, names in methods.items() for variant in names}
+    variants = {f"{method}@{variant}" for method, names in methods.items() for variant in names or ()}
+    families = {method for method, names in methods.items() if names is None}
     for name in settings.checkpoint_overrides:
-        if name not in variants:
+        if name not in variants and name.partition("@")[0] not in families:
             raise UnknownNameError("variant in [checkpoints]", name, variants)
 
 

@@ -52,17 +52,20 @@ class CheckpointSource:
     """Where a variant's weights come from.
 
     ``filename`` is relative to the checkpoints root (``mgca/resnet_50.ckpt``). ``url`` is the page a person downloads it
-    from. ``hub`` names weights that a library fetches by itself when the file is absent (a timm or hub id).
+    from. ``hub`` names weights that a library fetches by itself when the file is absent (a timm or hub id). ``companions`` are
+    further files under the checkpoints root that move the numbers where they are there (a book of prompts): their
+    digests join that of the weights.
     """
 
     filename: str
     url: str = ""
     hub: str | None = None
+    companions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodVariant:
-    """One set of weights of a method, e.g. ``resnet50``; ``checkpoint=None`` means that none is needed."""
+    """One set of weights of a method, e.g. ``resnet50``; ``checkpoint=None`` means that it is drawn from the trial's seed."""
 
     id: str
     title: str
@@ -84,6 +87,10 @@ class MethodSpec:
     not say; leaderboards mark contaminated cells by it. ``version`` rises when a change moves the features.
     ``loader`` resolves to ``load(request: LoadRequest) -> model`` and ``phantom`` to
     ``write_phantom(folder: Path, seed: int) -> list[Path]`` (the checkpoint files written, in official form).
+
+    An open family (``timm``, ``hf``) has no fixed variants: ``open_variants`` resolves to
+    ``variant(name: str, checkpoints: Path) -> MethodVariant`` and makes one of whatever stands behind the slash in
+    ``timm/<name>``, without loading torch. ``variants`` are then examples, and may be empty.
     """
 
     id: str
@@ -97,15 +104,17 @@ class MethodSpec:
     paper_url: str = ""
     pretrained_on: tuple[str, ...] | None = None
     phantom: str | None = None
+    open_variants: str | None = None
     tags: tuple[str, ...] = ()
     version: int = 1
 
     def __post_init__(self) -> None:
         check_id("method", self.id)
         _check_import_string(f"method '{self.id}'", self.loader)
-        if self.phantom is not None:
-            _check_import_string(f"method '{self.id}'", self.phantom)
-        if not self.variants:
+        for heavy in (self.phantom, self.open_variants):
+            if heavy is not None:
+                _check_import_string(f"method '{self.id}'", heavy)
+        if not self.variants and self.open_variants is None:
             raise PluginError(f"method '{self.id}': at least one variant is needed")
         names = [variant.id for variant in self.variants]
         if len(set(names)) != len(names):
@@ -113,12 +122,12 @@ class MethodSpec:
 
     def variant(self, name: str | None) -> MethodVariant:
         """The variant of that id; the first one for None. Raises `UnknownNameError`."""
-        if name is None:
+        if name is None and self.variants:
             return self.variants[0]
         for variant in self.variants:
             if variant.id == name:
                 return variant
-        raise UnknownNameError(f"variant of {self.id}", name, (variant.id for variant in self.variants))
+        raise UnknownNameError(f"variant of {self.id}", name or "", (variant.id for variant in self.variants))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +160,8 @@ class DatasetSpec:
     ``reader`` resolves to ``read(root: Path) -> RawDataset`` and ``phantom`` to
     ``write_phantom(root: Path, size: PhantomSize) -> None`` (the official raw form). ``splits[0]`` is the default.
     ``label_names`` are the findings that `Sample.labels` speaks of, ``box_names`` the classes of boxes, in the
-    order of their indices. ``version`` rises when a change
-    of the reader moves numbers.
+    order of their indices; ``label_values`` are what the numbers in `Sample.labels` mean. A reader may give other label
+    names (`RawDataset.label_names`) where only the files tell. ``version`` rises when a change of the reader moves numbers.
     """
 
     id: str
@@ -167,6 +176,7 @@ class DatasetSpec:
     splits: tuple[SplitSpec, ...]
     reader: str
     box_names: tuple[str, ...] = ()
+    label_values: tuple[str, ...] = ("absent", "present")
     citation: str = ""
     phantom: str | None = None
     tags: tuple[str, ...] = ()
@@ -231,12 +241,26 @@ class ReportedResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a classification task asks of each sample.
+
+    ``kind``: ``multi-label`` asks each of ``labels`` on its own (binary is one label), ``multi-class`` which single one of
+    them holds, ``auto`` decides by the data: ``multi-class`` where every sample has exactly one of several labels.
+    ``labels`` are label names of the dataset in the order of the scores; empty means all of them.
+    """
+
+    kind: Literal["multi-label", "multi-class", "auto"]
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """Dataset x protocol x recipe, with the metric that ranks.
 
-    ``metrics[0]`` ranks. ``recipes`` must hold ``standard``. ``loader`` resolves to an object with the methods of
-    `medbench.protocols.TaskProtocol`. ``requires`` names the modules of optional
-    libraries that it needs. ``version`` rises when a change moves numbers; cells of an older version are set aside.
+    A method needs all of ``capabilities``, or all of one of ``alternatives``. ``metrics[0]`` ranks. ``recipes`` must hold
+    ``standard``. ``loader`` resolves to an object with the methods of `medbench.protocols.TaskProtocol`. ``parts`` are
+    those of the split that must not be empty. ``requires`` names the modules of optional libraries that it needs.
+    ``version`` rises when a change moves numbers; cells of an older version are set aside.
     """
 
     id: str
@@ -248,6 +272,9 @@ class TaskSpec:
     metrics: tuple[MetricSpec, ...]
     recipes: Mapping[str, Recipe]
     loader: str
+    target: Target | None = None
+    alternatives: tuple[frozenset[str], ...] = ()
+    parts: tuple[Part, ...] = PARTS
     requires: tuple[str, ...] = ()
     reported: tuple[ReportedResult, ...] = ()
     tags: tuple[str, ...] = ()
@@ -256,9 +283,11 @@ class TaskSpec:
     def __post_init__(self) -> None:
         check_id("task", self.id)
         _check_import_string(f"task '{self.id}'", self.loader)
-        unknown = self.capabilities - CAPABILITIES
+        unknown = frozenset().union(self.capabilities, *self.alternatives) - CAPABILITIES
         if unknown:
             raise PluginError(f"task '{self.id}': unknown capability {', '.join(sorted(unknown))}")
+        if not set(self.parts) <= set(PARTS) or "test" not in self.parts:
+            raise PluginError(f"task '{self.id}': its parts are some of {', '.join(PARTS)}, test among them")
         if not self.metrics:
             raise PluginError(f"task '{self.id}': at least one metric is needed, the first ranks")
         if "standard" not in self.recipes:
@@ -268,6 +297,10 @@ class TaskSpec:
     @property
     def ranking_metric(self) -> MetricSpec:
         return self.metrics[0]
+
+    def needs(self, offered: frozenset[str]) -> frozenset[str] | None:
+        """The first set of capabilities that ``offered`` satisfies, or None."""
+        return next((needed for needed in (self.capabilities, *self.alternatives) if needed <= offered), None)
 
     def recipe(self, name: str) -> Recipe:
         """The preset of that name. Raises `UnknownNameError`."""

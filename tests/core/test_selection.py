@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -30,7 +32,7 @@ from medbench.selection import select_methods, select_tasks
     ],
 )
 def test_methods(registry: Registry, text: str, chosen: list[str]) -> None:
-    assert [choice.id for choice in select_methods(text, registry)] == chosen
+    assert [choice.id for choice in select_methods(text, registry, Path("checkpoints"))] == chosen
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_methods(registry: Registry, text: str, chosen: list[str]) -> None:
 )
 def test_a_term_that_names_nothing_is_refused(registry: Registry, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        select_methods(text, registry)
+        select_methods(text, registry, Path("checkpoints"))
 
 
 def test_tasks(registry: Registry) -> None:
@@ -60,6 +62,6 @@ def test_tasks(registry: Registry) -> None:
 @given(st.text(alphabet="toy@*?[]-,:glamix ", max_size=20))
 def test_any_text_is_a_selection_or_a_usage_error(registry: Registry, text: str) -> None:
     try:
-        assert select_methods(text, registry)
+        assert select_methods(text, registry, Path("checkpoints"))
     except UsageError:
         return

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+from trial_features import features_of
 
 from medbench.capabilities import Preprocess
 from medbench.manifest import ImageFacts, Manifest, build_table
@@ -146,15 +147,16 @@ def toy_context(
     precision: str = "fp32",
 ) -> TrialContext:
     """A context whose work folder is ``folder``; validation and test are the training images unless given."""
+    compute, progress = Compute(device=device, precision=precision), Recorder()
     return TrialContext(
         task=TASK,
         recipe=recipe,
-        model=model or TinyEncoder(),
+        features=features_of(model or TinyEncoder(), folder / "features", compute, progress),
         train=train,
         valid=valid or train,
         test=valid or train,
         seed=seed,
-        compute=Compute(device=device, precision=precision),
+        compute=compute,
         work_dir=folder,
-        progress=Recorder(),
+        progress=progress,
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from trial_features import features_of
 
 from medbench.capabilities import Preprocess
 from medbench.manifest import ImageFacts, Manifest, build_table
@@ -132,15 +133,16 @@ def context_of(
 ) -> TrialContext:
     """A trial on the CPU over three parts, with its own work folder inside ``folder``."""
     train, valid, test = parts
+    compute, progress = Compute(), Silent()
     return TrialContext(
         task=TASK,
         recipe=recipe,
-        model=model,
+        features=features_of(model, folder / "features", compute, progress),
         train=train,
         valid=valid,
         test=test,
         seed=recipe.seeds[0],
-        compute=Compute(),
+        compute=compute,
         work_dir=folder / "work",
-        progress=Silent(),
+        progress=progress,
     )

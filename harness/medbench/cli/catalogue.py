@@ -101,7 +101,8 @@ def _methods(registry: Registry) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("method", "variants", "pretrained on", "title")]
     for spec in registry.methods.values():
         trained = "undeclared" if spec.pretrained_on is None else ", ".join(spec.pretrained_on) or "nothing"
-        rows.append((spec.id, ", ".join(one.id for one in spec.variants), trained, spec.title))
+        variants = ", ".join(one.id for one in spec.variants) or f"{spec.id}/<model>"
+        rows.append((spec.id, variants, trained, spec.title))
     return rows
 
 

@@ -94,7 +94,10 @@ def load_registry(settings: Settings | None = None) -> Registry:
         for problem in plugin.problems:
             click.echo(f"warning: plugin {plugin.label}: {problem}", err=True)
     if settings is not None:
-        variants = {name: [one.id for one in spec.variants] for name, spec in registry.methods.items()}
+        variants = {
+            name: [one.id for one in spec.variants] if spec.open_variants is None else None
+            for name, spec in registry.methods.items()
+        }
         check_names(settings, registry.datasets, variants)
     return registry
 

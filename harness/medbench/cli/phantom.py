@@ -28,7 +28,7 @@ def phantom_command(folder: Path, datasets: str, methods: str, images: int, side
     request = PhantomRequest(
         folder=folder,
         datasets=[registry.datasets[name] for name in select_datasets(datasets, registry)],
-        methods=list({choice.spec.id: choice.spec for choice in select_methods(methods, registry)}.values()),
+        methods=list({choice.spec.id: choice.spec for choice in select_methods(methods, registry, folder)}.values()),
         size=PhantomSize(images, side, seed),
     )
     write_phantom(request, click.echo)

@@ -1,0 +1,268 @@
+"""What a frozen encoder says of images and texts, computed once and kept: the way to a model that protocols take.
+
+An encoder's pass over a dataset is shared by every frozen task, fraction and seed. A protocol whose answers all lie in the
+cache never loads the model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+
+from medbench.capabilities import Preprocess
+from medbench.errors import StoreError, TrialError
+from medbench.feature_store import FeatureStore
+from medbench.files import write_bytes_atomically
+from medbench.images import read_grey
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from medbench.manifest import Manifest
+    from medbench.protocols import Compute, PhaseReporter
+
+FORMAT = 1
+"""Rises when decoding or preprocessing change what an encoder is given: the features of before are then left aside."""
+
+_Answers = Callable[[Sequence[str]], "Iterator[NDArray[np.float32]]"]
+
+_BATCH = {"cpu": 16, "cuda": 128}
+_SEGMENT = 256
+_TEXT_BATCH = 64
+_READERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIdentity:
+    """All that tells one set of weights from another. ``seed`` is None unless the weights are drawn from it.
+
+    ``code`` is the SHA-256 of the file of the method's loader, so that a plugin under development is not answered from
+    the cache of its former self.
+    """
+
+    method: str
+    variant: str
+    version: int
+    checkpoint: str | None
+    seed: int | None
+    code: str
+
+    @property
+    def label(self) -> str:
+        """``mgca@resnet50``."""
+        return f"{self.method}@{self.variant}"
+
+
+@dataclass(kw_only=True)
+class Features:
+    """The features of one model, see the module. ``load`` gives it in eval mode on the CPU; ``folder`` is the cache's.
+
+    ``encoded`` counts the images and texts that were not in the cache, ``seconds`` the time that they took, ``damaged`` the
+    files of the cache that had to be made again.
+    """
+
+    identity: ModelIdentity
+    load: Callable[[], Any]
+    folder: Path
+    compute: Compute
+    progress: PhaseReporter
+    encoded: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    damaged: int = field(default=0, init=False)
+
+    @cached_property
+    def model(self) -> Any:
+        """The model, in eval mode, on the device."""
+        return self.load().to(self.compute.device)
+
+    @cached_property
+    def preprocess(self) -> Preprocess:
+        """What the method does to an image; remembered, so that the model need not be loaded for it."""
+        place = self.folder / "models" / f"{_digest(dataclasses.asdict(self.identity))}.json"
+        with suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(place.read_bytes(), type=Preprocess)
+        preprocess: Preprocess = self.model.preprocess
+        with suppress(StoreError):  # a cache that cannot be written costs time only
+            write_bytes_atomically(place, json.dumps(dataclasses.asdict(preprocess)).encode())
+        return preprocess
+
+    def encode(
+        self,
+        manifest: Manifest,
+        *,
+        preprocess: Preprocess | None = None,
+        image: Literal["image", "previous"] = "image",
+    ) -> NDArray[np.float32]:
+        """`ImageEncoder.encode_images` of every sample (N, embed_dim), or of the earlier images of pairs. Raises as `rows`."""
+        return self.rows(
+            manifest, "image", lambda model, images: model.encode_images(images), preprocess=preprocess, image=image
+        )
+
+    def rows(
+        self,
+        manifest: Manifest,
+        name: str,
+        apply: Callable[[Any, Tensor], Tensor],
+        *,
+        preprocess: Preprocess | None = None,
+        image: Literal["image", "previous"] = "image",
+    ) -> NDArray[np.float32]:
+        """Any frozen function of single images (N, ...), kept under ``name``, which must say all that ``apply`` depends on.
+
+        ``apply`` takes the model and normalised images (B, 3, S, S). Raises `TrialError` where it gives something that is
+        not finite, and `ImageError` for an image that cannot be decoded.
+        """
+        how = preprocess or self.preprocess
+        key = self._key(name) | {
+            "preprocess": dataclasses.asdict(how),
+            "dataset": manifest.dataset,
+            "manifest": manifest.sha256,
+        }
+        paths: list[str] = manifest.table.column(image).to_pylist()
+        if "" in paths:
+            raise TrialError(f"{manifest.dataset}: sample {manifest.sample_ids[paths.index('')]} has no image")
+
+        def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
+            return self._encode_images([manifest.root / path for path in missing], how, apply)
+
+        return self._kept(key, paths, answers)
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """`TextEncoder.encode_texts` (T, joint_dim), un-normalised. Raises `TrialError` where it is not finite."""
+
+        def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
+            for start in range(0, len(missing), _TEXT_BATCH):
+                part = list(missing[start : start + _TEXT_BATCH])
+                yield self._forward(partial(self.model.encode_texts, part))
+
+        return self._kept(self._key("text"), list(texts), answers)
+
+    def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision."""
+        import torch
+
+        with torch.inference_mode():
+            projected: Tensor = self.model.project_images(torch.from_numpy(features).to(self.compute.device))
+        return projected.float().cpu().numpy()
+
+    def notes(self) -> dict[str, float]:
+        """Numbers for the record: what was encoded now, and how fast."""
+        found = {"encoded": float(self.encoded), "encode_seconds": round(self.seconds, 3)}
+        if self.seconds:
+            found["images_per_second"] = self.encoded / self.seconds
+        if self.damaged:
+            found["damaged_cache_files"] = float(self.damaged)
+        return found
+
+    def _key(self, name: str) -> dict[str, Any]:
+        model = dataclasses.asdict(self.identity)
+        return {"format": FORMAT, "name": name, "model": model, "precision": self.compute.precision}
+
+    def _kept(self, key: dict[str, Any], ids: list[str], answers: _Answers) -> NDArray[np.float32]:
+        """The answers for ``ids``, in order, computing what the store lacks."""
+        if not ids:
+            return np.zeros((0, 0), np.float32)
+        store = FeatureStore(self.folder / _digest(key), key)
+        with store.locked():
+            while True:
+                missing = store.missing(ids)
+                if store.damaged:
+                    self.damaged += store.damaged
+                    self.progress.phase(f"encode again what {store.damaged} damaged cache files held", len(missing))
+                    store.damaged = 0
+                elif missing:
+                    self.progress.phase("encode", len(missing))
+                if missing:
+                    self._fill(store, missing, answers(missing))
+                rows = store.gather(ids)
+                if rows is not None:
+                    return rows
+
+    def _fill(self, store: FeatureStore, missing: Sequence[str], answers: Iterator[NDArray[np.float32]]) -> None:
+        """Append the answers for ``missing`` as they come, a segment at a time, so that a kill loses one at most."""
+        started = time.perf_counter()
+        pending: list[NDArray[np.float32]] = []
+        done = 0
+        for rows in answers:
+            first = done + sum(map(len, pending))
+            finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+            if not finite.all():
+                culprit = missing[first + int(np.argmin(finite))]
+                raise TrialError(f"{self.identity.label} gives features that are not finite (first: {culprit[:80]})")
+            pending.append(rows)
+            self.progress.advance(len(rows))
+            count = first + len(rows)
+            if count - done >= _SEGMENT or count == len(missing):
+                store.append(missing[done:count], np.concatenate(pending))
+                pending, done = [], count
+        self.encoded += done
+        self.seconds += time.perf_counter() - started
+
+    def _encode_images(
+        self, paths: Sequence[Path], preprocess: Preprocess, apply: Callable[[Any, Tensor], Tensor]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Batches in order; threads decode the next one while the model is busy with this one."""
+        import torch
+
+        from medbench.preprocessing import resized
+
+        device = self.compute.device
+        size = _BATCH[device]
+        ahead = iter(paths)
+        with ThreadPoolExecutor(max_workers=max(_READERS, self.compute.workers)) as pool:
+
+            def read(count: int) -> list[Future[NDArray[np.uint8]]]:
+                return [
+                    pool.submit(lambda path: resized(read_grey(path), preprocess), path)
+                    for path in islice(ahead, count)
+                ]
+
+            waiting = read(2 * size)
+            while waiting:
+                now, waiting = waiting[:size], waiting[size:]
+                batch = torch.from_numpy(np.stack([future.result() for future in now]))
+                waiting += read(size)
+                if device == "cuda":
+                    batch = batch.pin_memory().to(device, non_blocking=True)
+                yield self._forward(partial(self._apply, apply, batch, preprocess))
+
+    def _apply(self, apply: Callable[[Any, Tensor], Tensor], pixels: Tensor, preprocess: Preprocess) -> Tensor:
+        from medbench.preprocessing import normalised
+
+        return apply(self.model, normalised(pixels, preprocess))
+
+    def _forward(self, call: Callable[[], Tensor]) -> NDArray[np.float32]:
+        """A frozen call in the asked precision, as float32 on the CPU."""
+        import torch
+
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.compute.precision)
+        with torch.inference_mode(), torch.autocast(self.compute.device, dtype=dtype, enabled=dtype is not None):
+            answer = call()
+        return answer.float().cpu().numpy()
+
+
+def loader_code(import_string: str) -> str:
+    """The SHA-256 of the file that an import string's module lies in; '' where there is no such file."""
+    found = importlib.util.find_spec(import_string.partition(":")[0])
+    if found is None or found.origin is None or not Path(found.origin).is_file():
+        return ""
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+
+
+def _digest(key: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,105 @@
+"""Carrying out a `medbench.capabilities.Preprocess`: one image at a time up to the crop, whole batches afterwards.
+
+Up to the crop images stay 8-bit grey, so that threads hand small arrays to the device, where a batch is normalised at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from medbench.capabilities import Preprocess
+
+_BINS = 256
+_PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+def resized(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
+    """(H, W) -> (crop, crop): equalised where asked, resized as ``preprocess.mode`` says, cropped at the centre."""
+    if preprocess.equalise:
+        pixels = equalised(pixels)
+    return centre_crop(_to_size(pixels, preprocess), preprocess.crop)
+
+
+def normalised(batch: Tensor, preprocess: Preprocess) -> Tensor:
+    """(B, S, S) uint8 -> (B, 3, S, S) float32 on the same device: divided by 255, then ``(x - mean) / std``."""
+    mean = torch.tensor(preprocess.mean, device=batch.device)[:, None, None]
+    std = torch.tensor(preprocess.std, device=batch.device)[:, None, None]
+    return (batch.float().div_(255)[:, None] - mean) / std
+
+
+def equalised(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The histogram spread evenly: each value becomes 255 times its place in the distribution, by 256 bins, truncated.
+
+    The same numbers as scikit-image's ``exposure.equalize_hist`` on floating-point pixels, times 255.
+    """
+    counts, edges = np.histogram(pixels, bins=_BINS)
+    share = np.cumsum(counts) / pixels.size
+    places = np.interp(np.arange(256), (edges[:-1] + edges[1:]) / 2, share)
+    return (255 * places).astype(np.uint8)[pixels]
+
+
+def padded(pixels: NDArray[np.uint8], side: int, interpolation: str = "area") -> NDArray[np.uint8]:
+    """(H, W) -> (side, side): the longer side scaled to ``side``, the shorter one in proportion and padded with zeros.
+
+    The shorter side is rounded down, and the odd pixel of padding goes right or below, as in the MGCA release.
+    """
+    height, width = pixels.shape
+    longer = max(height, width)
+    new_height, new_width = (max(1, int(one * side / longer)) for one in (height, width))
+    image = _scale(pixels, new_height, new_width, interpolation)
+    top, left = (side - new_height) // 2, (side - new_width) // 2
+    return np.pad(image, ((top, side - new_height - top), (left, side - new_width - left)))
+
+
+def centre_crop(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(H, W) -> (side, side) around the centre, zero-padded where the image is smaller."""
+    height, width = pixels.shape
+    if height < side or width < side:
+        top, left = max(0, side - height) // 2, max(0, side - width) // 2
+        bottom, right = max(0, side - height) - top, max(0, side - width) - left
+        pixels = np.pad(pixels, ((top, bottom), (left, right)))
+        height, width = pixels.shape
+    top, left = round((height - side) / 2), round((width - side) / 2)
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
+def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
+    side, how = preprocess.resize, preprocess.interpolation
+    height, width = pixels.shape
+    if preprocess.mode == "pad":
+        return padded(pixels, side, how)
+    if preprocess.mode == "squash":
+        return _scale(pixels, side, side, how)
+    shorter = min(height, width)
+    # A strip is cut before it is scaled, where it would grow to billions of pixels of which the crop keeps few.
+    longest = shorter * (preprocess.crop // side + 2)
+    pixels = _middle(pixels, longest)
+    height, width = pixels.shape
+    return _scale(pixels, int(side * height / shorter), int(side * width / shorter), how)
+
+
+def _middle(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    height, width = pixels.shape
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    return pixels[top : height - top, left : width - left]
+
+
+def _scale(pixels: NDArray[np.uint8], height: int, width: int, interpolation: str) -> NDArray[np.uint8]:
+    if pixels.shape == (height, width):
+        return pixels
+    if interpolation == "area":
+        scaled: NDArray[np.uint8] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return scaled
+    # Width first: Pillow 13 begins with the cheaper pass, and its rounding in between then moves a fifth of the pixels by
+    # one from what every earlier version, and so every released encoder, was given.
+    wide = Image.fromarray(pixels).resize((width, pixels.shape[0]), _PILLOW[interpolation])
+    return np.array(wide.resize((width, height), _PILLOW[interpolation]))

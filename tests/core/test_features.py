@@ -1,0 +1,239 @@
+"""The feature cache: computed once, resumed in the middle, checked on read, shared, and never trusted when damaged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medbench.capabilities import Preprocess
+from medbench.errors import TrialError
+from medbench.feature_store import FeatureStore, entries
+from medbench.features import Features, ModelIdentity
+from medbench.images import ImageError
+from medbench.manifest import ImageFacts, Manifest, build_table
+from medbench.protocols import Compute
+from medbench.samples import Sample
+
+HOW = Preprocess(resize=8, mode="squash", crop=8, mean=(0.0,) * 3, std=(1.0,) * 3)
+IDENTITY = ModelIdentity(method="brightness", variant="plain", version=1, checkpoint=None, seed=0, code="")
+
+
+class Brightness(torch.nn.Module):
+    """Mean and maximum; counts the images that it is shown."""
+
+    preprocess = HOW
+    embed_dim = 2
+
+    def __init__(self, *, fail_after: int = 10**9, poison: bool = False) -> None:
+        super().__init__()
+        self.seen = 0
+        self.asked: list[str] = []
+        self.fail_after = fail_after
+        self.poison = poison
+
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen += len(images)
+        if self.seen > self.fail_after:
+            raise KeyboardInterrupt
+        flat = images.flatten(1)
+        features = torch.stack([flat.mean(1), flat.amax(1)], dim=1)
+        return features * float("nan") if self.poison else features
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        self.asked += texts
+        return torch.tensor([[len(text), 1.0] for text in texts])
+
+
+class Phases:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        self.names.append(name)
+
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+    def track(self, items, name, total=None):
+        return items
+
+
+def draw(folder: Path, count: int) -> Manifest:
+    samples = []
+    for index in range(count):
+        Image.fromarray(np.full((10, 10), index % 256, np.uint8)).save(folder / f"{index}.png")
+        earlier = f"{index - 1}.png" if index else "0.png"
+        samples.append(Sample(sample_id=f"s{index}", patient_id=f"p{index}", image=f"{index}.png", previous=earlier))
+    facts = [ImageFacts(10, 10, "", "")] * count
+    return Manifest("toy", folder, (), "0" * 64, True, build_table(samples, (), facts))
+
+
+def features(model: torch.nn.Module | None, folder: Path, **identity: object) -> Features:
+    def load() -> torch.nn.Module:
+        assert model is not None, "the model was loaded"
+        return model
+
+    return Features(
+        identity=dataclasses.replace(IDENTITY, **identity),
+        load=load,
+        folder=folder / "features",
+        compute=Compute(),
+        progress=Phases(),
+    )
+
+
+def test_features_are_those_of_the_model_in_order(tmp_path):
+    rows = features(Brightness(), tmp_path).encode(draw(tmp_path, 40))
+    assert rows.shape == (40, 2)
+    np.testing.assert_allclose(rows[:, 0], np.arange(40) / 255, rtol=1e-6)
+
+
+def test_a_second_use_loads_no_model_and_knows_the_preprocess(tmp_path):
+    manifest = draw(tmp_path, 12)
+    first = features(Brightness(), tmp_path).encode(manifest)
+    warm = features(None, tmp_path)
+    np.testing.assert_array_equal(warm.encode(manifest.take([3, 1, 3])), first[[3, 1, 3]])
+    assert warm.notes()["encoded"] == 0
+
+
+def test_a_subset_grows_into_the_whole_without_encoding_again(tmp_path):
+    manifest = draw(tmp_path, 20)
+    model = Brightness()
+    features(model, tmp_path).encode(manifest.take(range(5)))
+    features(model, tmp_path).encode(manifest)
+    assert model.seen == 20
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"checkpoint": "ab"}, {"version": 2}, {"variant": "other"}, {"code": "x"}]
+)
+def test_other_weights_share_nothing(tmp_path, change):
+    manifest = draw(tmp_path, 3)
+    features(Brightness(), tmp_path).encode(manifest)
+    model = Brightness()
+    features(model, tmp_path, **change).encode(manifest)
+    assert model.seen == 3
+
+
+def test_another_preprocess_manifest_or_name_shares_nothing(tmp_path):
+    manifest = draw(tmp_path, 3)
+    model = Brightness()
+    source = features(model, tmp_path)
+    source.encode(manifest)
+    source.encode(manifest, preprocess=dataclasses.replace(HOW, equalise=True))
+    source.encode(dataclasses.replace(manifest, sha256="1" * 64))
+    source.rows(manifest, "twice", lambda one, images: 2 * one.encode_images(images))
+    assert model.seen == 12
+
+
+def test_earlier_images_of_pairs_share_the_cache_with_the_images(tmp_path):
+    manifest = draw(tmp_path, 6)
+    model = Brightness()
+    source = features(model, tmp_path)
+    now, before = source.encode(manifest), source.encode(manifest, image="previous")
+    np.testing.assert_array_equal(before[1:], now[:-1])
+    assert model.seen == 6
+
+
+def test_a_kill_in_the_middle_loses_one_segment_at_most(tmp_path):
+    manifest = draw(tmp_path, 700)
+    with pytest.raises(KeyboardInterrupt):
+        features(Brightness(fail_after=600), tmp_path).encode(manifest)
+    model = Brightness()
+    rows = features(model, tmp_path).encode(manifest)
+    assert 100 <= model.seen <= 700 - 512
+    np.testing.assert_allclose(rows[:, 0], np.arange(700) % 256 / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "flip-header", "empty"])
+def test_a_damaged_file_is_noticed_said_and_made_again(tmp_path, harm):
+    manifest = draw(tmp_path, 30)
+    whole = features(Brightness(), tmp_path).encode(manifest)
+    (path,) = (tmp_path / "features").glob("*/*.safetensors")
+    data = bytearray(path.read_bytes())
+    if harm == "cut":
+        data = data[:-20]
+    elif harm == "empty":
+        data = bytearray()
+    else:
+        data[3 if harm == "flip-header" else -3] ^= 4
+    path.write_bytes(data)
+    model = Brightness()
+    source = features(model, tmp_path)
+    np.testing.assert_array_equal(source.encode(manifest), whole)
+    assert model.seen == 30
+    assert source.notes()["damaged_cache_files"] == 1
+    assert any("damaged" in name for name in source.progress.names)
+    assert features(None, tmp_path).encode(manifest).shape == (30, 2)
+
+
+def test_features_that_are_not_finite_fail_with_the_method_and_the_image(tmp_path):
+    with pytest.raises(TrialError, match=r"brightness@plain gives features that are not finite .*0\.png"):
+        features(Brightness(poison=True), tmp_path).encode(draw(tmp_path, 4))
+
+
+def test_an_image_that_went_away_is_named(tmp_path):
+    manifest = draw(tmp_path, 4)
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(ImageError, match=r"2\.png"):
+        features(Brightness(), tmp_path).encode(manifest)
+
+
+def test_texts_are_kept_by_their_words(tmp_path):
+    model = Brightness()
+    source = features(model, tmp_path)
+    assert source.texts(["a", "bbb", "a"])[:, 0].tolist() == [1, 3, 1]
+    source.texts(["bbb", "cc"])
+    assert model.asked == ["a", "bbb", "cc"]
+
+
+def test_no_image_gives_no_row(tmp_path):
+    manifest = draw(tmp_path, 2)
+    assert len(features(None, tmp_path, seed=5).encode(manifest.take([]), preprocess=HOW)) == 0
+
+
+def test_two_processes_at_once_encode_each_image_once(tmp_path):
+    manifest = draw(tmp_path, 300)
+    model = Brightness()
+    results = []
+    threads = [
+        threading.Thread(target=lambda: results.append(features(model, tmp_path).encode(manifest))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert model.seen == 300
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+def test_half_written_files_are_cleared(tmp_path):
+    manifest = draw(tmp_path, 4)
+    features(Brightness(), tmp_path).encode(manifest)
+    (entry,) = entries(tmp_path / "features")
+    (entry.folder / ".partial-000002-abc.safetensors").write_bytes(b"half")
+    features(None, tmp_path).encode(manifest)
+    assert not list(entry.folder.glob(".partial-*"))
+
+
+def test_entries_say_what_they_are_of(tmp_path):
+    features(Brightness(), tmp_path).encode(draw(tmp_path, 9))
+    (entry,) = entries(tmp_path / "features")
+    assert (entry.rows, entry.key["dataset"], entry.key["model"]["method"]) == (9, "toy", "brightness")
+    assert str(tmp_path) not in json.dumps(entry.key)
+    entry.remove()
+    assert not entries(tmp_path / "features")
+
+
+def test_rows_of_several_shapes_are_kept(tmp_path):
+    store = FeatureStore(tmp_path / "one", {"name": "maps"})
+    maps = np.random.default_rng(0).normal(size=(3, 2, 4, 4)).astype(np.float32)
+    with store.locked():
+        store.append(["a", "b", "c"], maps)
+        np.testing.assert_array_equal(store.gather(["c", "a"]), maps[[2, 0]])

@@ -1,0 +1,97 @@
+"""Preprocessing: sizes and crops against Pillow and torchvision, degenerate shapes, equalisation by its definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from medbench.capabilities import Preprocess
+from medbench.preprocessing import centre_crop, equalised, normalised, padded, resized
+
+HALF = (0.5, 0.5, 0.5)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def declared(mode: str, resize: int, crop: int, interpolation: str = "area", *, equalise: bool = False) -> Preprocess:
+    return Preprocess(
+        resize=resize, mode=mode, crop=crop, mean=HALF, std=HALF, interpolation=interpolation, equalise=equalise
+    )
+
+
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    mode=st.sampled_from(["pad", "squash", "shorter"]),
+    interpolation=st.sampled_from(["area", "bilinear", "bicubic"]),
+    crop=st.integers(1, 40),
+    equalise=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_crop_has_its_size_whatever_the_image(height, width, mode, interpolation, crop, equalise):
+    how = declared(mode, 32, crop, interpolation, equalise=equalise)
+    image = resized(noise(height, width), how)
+    assert image.shape == (crop, crop)
+    assert image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("shape", [(60, 41), (41, 60), (20, 33)])
+def test_shorter_is_torchvisions_resize_and_centre_crop(interpolation, shape):
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+    pixels = noise(*shape)
+    theirs = Compose([Resize(32, InterpolationMode(interpolation)), CenterCrop(28)])(Image.fromarray(pixels))
+    ours = resized(pixels, declared("shorter", 32, 28, interpolation))
+    # By one at most: newer Pillow may scale the height first.
+    assert np.abs(ours.astype(int) - np.asarray(theirs)).max() <= 1
+
+
+def test_a_strip_is_cut_before_it_is_scaled_up():
+    strip = np.full((1, 20_000), 9, np.uint8)
+    assert np.array_equal(resized(strip, declared("shorter", 256, 224, "bilinear")), np.full((224, 224), 9))
+
+
+def test_padding_is_even_with_the_odd_pixel_after():
+    image = padded(np.full((10, 5), 200, np.uint8), 7)
+    assert image.shape == (7, 7)
+    assert (image[:, 2:5] == 200).all()
+    assert not image[:, :2].any()
+    assert not image[:, 5:].any()
+
+
+def test_a_crop_larger_than_the_image_is_padded_with_zeros():
+    image = centre_crop(np.ones((3, 4), np.uint8), 6)
+    assert image.shape == (6, 6)
+    assert image.sum() == 12
+    assert (image[1:4, 1:5] == 1).all()
+
+
+def test_equalisation_is_monotone_and_flat():
+    pixels = np.sort(noise(40, 40).ravel() // 3).reshape(40, 40)
+    spread = equalised(pixels)
+    assert (np.diff(spread.ravel().astype(int)) >= 0).all()
+    assert abs(np.median(spread) - 127) < 8
+    assert spread.max() == 255
+
+
+def test_an_all_black_image_stays_finite():
+    black = np.zeros((8, 8), np.uint8)
+    for equalise in (False, True):
+        image = resized(black, declared("squash", 8, 8, equalise=equalise))
+        assert torch.isfinite(normalised(torch.from_numpy(image)[None], declared("squash", 8, 8))).all()
+
+
+def test_normalised_repeats_grey_in_three_channels():
+    how = Preprocess(resize=4, mode="squash", crop=4, mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.25))
+    batch = torch.from_numpy(np.stack([noise(4, 4), noise(4, 4, seed=1)]))
+    out = normalised(batch, how)
+    assert out.shape == (2, 3, 4, 4)
+    for channel, (mean, std) in enumerate(zip(how.mean, how.std, strict=True)):
+        torch.testing.assert_close(out[:, channel], (batch / 255 - mean) / std)
