@@ -1,15 +1,18 @@
-"""The bootstrap against a slow loop that shares only the drawn counts, and against known cases."""
+"""The bootstrap against a slow loop that shares only the drawn patients, and against known cases; the paired test."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from medbench.errors import UsageError
 from medbench.statistics import (
     LEVEL,
     REPLICATES,
@@ -17,7 +20,11 @@ from medbench.statistics import (
     bootstrap,
     bootstrap_mean,
     interval_of,
+    paired_difference,
+    patient_counts,
     patient_weights,
+    replicate_blocks,
+    weighted_sums,
 )
 
 _PATIENTS = st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=30)
@@ -28,11 +35,10 @@ def _slow_replicate_means(values: list[float], patients: list[str]) -> list[floa
     names = sorted(set(patients))
     generator = np.random.default_rng(SEED)
     means = []
-    for counts in generator.multinomial(len(names), [1 / len(names)] * len(names), size=REPLICATES):
+    for _ in range(REPLICATES):
         drawn = []
-        for name, count in zip(names, counts, strict=True):
-            for _ in range(count):
-                drawn += [value for value, patient in zip(values, patients, strict=True) if patient == name]
+        for pick in generator.integers(0, len(names), len(names), dtype=np.int32):
+            drawn += [value for value, patient in zip(values, patients, strict=True) if patient == names[pick]]
         means.append(sum(drawn) / len(drawn))
     return means
 
@@ -122,3 +128,79 @@ def test_the_draw_is_the_same_every_time_and_another_for_another_seed() -> None:
     patients = list("abcdefgh")
     assert (patient_weights(patients) == patient_weights(patients)).all()
     assert (patient_weights(patients) != patient_weights(patients, seed=1)).any()
+
+
+@given(_PATIENTS, st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_the_samples_does_not_change_what_is_drawn(patients: list[str], random: Random) -> None:
+    order = random.sample(range(len(patients)), len(patients))
+    counts = patient_counts(patients, replicates=7)
+    assert (patient_counts([patients[index] for index in order], replicates=7) == counts[order]).all()
+
+
+def test_fewer_replicates_are_the_first_of_more() -> None:
+    patients = [str(index) for index in range(300)]
+    assert (patient_counts(patients, replicates=5) == patient_counts(patients, replicates=9)[:, :5]).all()
+
+
+def test_one_patient_is_always_drawn_and_weights_are_the_same_draw_turned() -> None:
+    lone = patient_counts(["only"] * 4, replicates=3)
+    assert lone.tolist() == [[1, 1, 1]] * 4
+    patients = list("abca")
+    assert (patient_counts(patients, replicates=6) == patient_weights(patients, replicates=6).T).all()
+    assert patient_counts([], replicates=3).shape == (0, 3)
+
+
+def test_each_patient_is_drawn_once_on_average_and_independently() -> None:
+    counts = patient_counts([str(index) for index in range(400)]).astype(float)
+    assert counts.mean(axis=1) == pytest.approx(np.ones(400), abs=0.2)  # six standard errors
+    assert counts.var(axis=1).mean() == pytest.approx(1 - 1 / 400, rel=0.05)
+    assert abs(np.corrcoef(counts)[~np.eye(400, dtype=bool)].mean() + 1 / 399) < 0.005  # the total is fixed
+
+
+def test_sums_over_blocks_are_the_sums_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medbench.statistics._BLOCK_CELLS", 40)
+    counts = patient_counts([str(index) for index in range(13)], replicates=17)
+    blocks = list(replicate_blocks(counts))
+    assert len(blocks) == 6
+    columns = np.random.default_rng(4).integers(-5, 9, (13, 3)).astype(np.float64)
+    assert (weighted_sums(columns, counts) == counts.T.astype(np.int64) @ columns).all()
+
+
+def _normal_replicates(effect: float, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    generator = np.random.default_rng(seed)
+    shared = generator.normal(0, 1, 20_000)
+    return effect + shared + generator.normal(0, 0.1, 20_000), shared + generator.normal(0, 0.1, 20_000)
+
+
+def test_a_paired_difference_removes_what_both_share_and_has_the_p_value_of_theory() -> None:
+    ours, theirs = _normal_replicates(0.2, 6)
+    found = paired_difference(ours, theirs, 0.7, 0.5)
+    assert found is not None
+    deviation = math.sqrt(2) * 0.1
+    assert found.difference == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx((0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.01)
+    assert found.p_value == pytest.approx(math.erfc(0.2 / deviation / math.sqrt(2)), rel=0.1)
+
+
+def test_the_paired_test_is_symmetric_never_zero_and_one_for_equal_methods() -> None:
+    ours, theirs = _normal_replicates(0.1, 7)
+    one, other = paired_difference(ours, theirs, 0.6, 0.5), paired_difference(theirs, ours, 0.5, 0.6)
+    assert one is not None
+    assert other is not None
+    assert one.p_value == other.p_value
+    assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
+    same, sure = paired_difference(ours, ours, 0.6, 0.6), paired_difference(ours + 9, theirs, 9.6, 0.5)
+    assert same is not None
+    assert sure is not None
+    assert (same.p_value, same.low, same.high) == (1.0, 0.0, 0.0)
+    assert sure.p_value == pytest.approx(2 / 20_001)
+
+
+def test_replicates_undefined_for_either_method_are_left_out_of_the_pair() -> None:
+    found = paired_difference(np.array([0.5, np.nan, 0.7]), np.array([0.1, 0.2, np.nan]), 0.5, 0.1)
+    assert found is not None
+    assert (found.low, found.high, found.p_value) == (0.4, 0.4, 1.0)
+    assert paired_difference(np.array([np.nan]), np.array([0.5]), 0.5, 0.5) is None
+    with pytest.raises(UsageError, match="3 replicates cannot be paired with 2"):
+        paired_difference(np.zeros(3), np.zeros(2), 0.0, 0.0)

@@ -1,0 +1,271 @@
+"""NIH ChestX-ray14 (Wang et al., 2017): 112,120 frontal radiographs with 14 findings mined from reports, 984 boxes.
+
+The root holds the label table, the images at any depth (``images_001/images/*.png`` or ``images/*.png``), and mostly the
+official lists of training and test images and the table of boxes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medbench.errors import MissingDataError
+from medbench.samples import Problem, RawDataset, Sample
+from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.chestx_ray14_boxes import BOX_COLUMNS, BOX_NAMES, BOXES_FILE, read_box_list
+from medbench_datasets.disjoint import keep_patients_apart
+from medbench_datasets.seen_names import Complaint, SeenNames
+from medbench_datasets.splits import divide
+from medbench_datasets.tables import TableRow, is_file_name, read_csv
+from medbench_datasets.validation_part import draw_valid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from medbench.samples import Box
+
+LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
+TRAIN_LIST, TEST_LIST = "train_val_list.txt", "test_list.txt"
+IMAGES = "images"
+COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+LABELS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Effusion",
+    "Infiltration",
+    "Mass",
+    "Nodule",
+    "Pneumonia",
+    "Pneumothorax",
+    "Consolidation",
+    "Edema",
+    "Emphysema",
+    "Fibrosis",
+    "Pleural_Thickening",
+    "Hernia",
+)
+NO_FINDING = "No Finding"
+COUNT = 112_120
+OLDEST = 120
+OFFICIAL_VALID_SHARE = 0.1
+VALID_SHARE, TEST_SHARE = 0.1, 0.2
+
+_AGE = re.compile(r"0*(\d{1,4})Y?\Z", re.ASCII | re.IGNORECASE)
+
+SPEC = DatasetSpec(
+    id="chestx-ray14",
+    title="NIH ChestX-ray14",
+    modality="chest X-ray",
+    access="open",
+    licence="no restrictions on use; name the NIH Clinical Center as provider and cite Wang et al., 2017",
+    url="https://nihcc.app.box.com/v/ChestXray-NIHCC",
+    files=(
+        ExpectedFile(path="Data_Entry_2017*.csv", purpose=f"labels: {LABEL_FILES[0]}, or else {LABEL_FILES[1]}"),
+        ExpectedFile(
+            path="images*", purpose="PNG images at any depth, images_001/images/*.png or images/*.png", kind="folder"
+        ),
+        ExpectedFile(
+            path=TRAIN_LIST, purpose="image names for training, one a line; for split 'official'", required=False
+        ),
+        ExpectedFile(
+            path=TEST_LIST, purpose="image names for testing, one a line; for split 'official'", required=False
+        ),
+        ExpectedFile(path=BOXES_FILE, purpose=f"984 boxes; columns {', '.join(BOX_COLUMNS)}", required=False),
+    ),
+    supervision=frozenset({"labels", "boxes"}),
+    label_names=LABELS,
+    box_names=BOX_NAMES,
+    splits=(
+        SplitSpec(
+            name="official",
+            rule=(
+                f"test = {TEST_LIST}; sorted patients of {TRAIN_LIST}, train_test_split(test_size=0.1, random_state=0): the "
+                "held-out tenth is valid. Without the two lists there is no such split"
+            ),
+            source="test as published with the data; they name no validation part",
+            sizes={"test": 25_596},
+        ),
+        SplitSpec(
+            name="patient",
+            rule=(
+                "sorted patients; train_test_split with random_state 0: 20 % test, then an eighth of the rest valid (70/10/20)"
+            ),
+            source="medbench, in the proportions of BenchX (arXiv 2410.21969), whose own lists are other ones",
+        ),
+    ),
+    reader="medbench_datasets.chestx_ray14:read",
+    phantom="medbench_datasets.chestx_ray14_phantom:write_phantom",
+    citation=(
+        "Wang et al., ChestX-ray8: Hospital-scale Chest X-ray Database and Benchmarks on Weakly-Supervised Classification and "
+        "Localization of Common Thorax Diseases, CVPR, 2017"
+    ),
+    tags=("chest-xray", "classification", "grounding"),
+)
+
+
+def read(root: Path) -> RawDataset:
+    """One sample a row of the label table, in its order; the id is the image's file name.
+
+    ``boxes`` is None on images that were not annotated with boxes, which does not mean that they show nothing. Malformed
+    rows are reported and left out. Raises `MissingDataError` where the label table or one of the two lists alone is absent,
+    or a table lacks a column.
+    """
+    problems: list[Problem] = []
+    table = _label_file(root)
+    rows = _usable_rows(table.name, read_csv(table, COLUMNS), problems)
+    lists = _read_lists(root)
+    paths = _index_images(root, problems)
+    images = {row.cells["Image Index"]: paths.get(row.cells["Image Index"], _usual_path(row)) for row in rows}
+    boxes = read_box_list(root, images, problems)
+    samples = tuple(_sample(row, images, boxes) for row in rows)
+    if len(rows) != COUNT:
+        problems.append(Problem("count", table.name, f"{len(rows):,} images, officially {COUNT:,}"))
+    patient_of = {sample.sample_id: sample.patient_id for sample in samples}
+    patients = divide(sorted(set(patient_of.values())), valid=VALID_SHARE, test=TEST_SHARE)
+    splits = {"patient": _images_of(patients, patient_of)}
+    if lists is not None:
+        splits = {"official": _official(lists, patient_of, problems), **splits}
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems))
+
+
+def _label_file(root: Path) -> Path:
+    for name in LABEL_FILES:
+        if (root / name).is_file():
+            return root / name
+    raise MissingDataError(f"{root} has neither {' nor '.join(LABEL_FILES)}", fix=f"download one from {SPEC.url}")
+
+
+def _usable_rows(file: str, rows: Sequence[TableRow], problems: list[Problem]) -> list[TableRow]:
+    """Well-formed rows, the first of each image; the others are reported and passed over."""
+    usable = []
+    seen = SeenNames()
+    for row in rows:
+        complaint = _complaint(row.cells) or seen.take(row.cells["Image Index"])
+        if complaint is None:
+            usable.append(row)
+        else:
+            problems.append(Problem(complaint.kind, f"{file}:{row.line}", f"{complaint.detail}; passed over"))
+    return usable
+
+
+def _complaint(cells: Mapping[str, str]) -> Complaint | None:
+    name, findings = cells["Image Index"], cells["Finding Labels"].split("|")
+    unknown = [one for one in findings if one not in LABELS and one != NO_FINDING]
+    if not is_file_name(name) or not name.lower().endswith(".png"):
+        return Complaint("bad-row", f"Image Index {name!r} cannot name a PNG image")
+    if not (cells["Patient ID"].isascii() and cells["Patient ID"].isdigit()):
+        return Complaint("bad-row", f"Patient ID is {cells['Patient ID']!r}, not a number")
+    if unknown:
+        return Complaint("bad-row", f"Finding Labels holds {unknown[0]!r}")
+    if NO_FINDING in findings and len(findings) > 1:
+        return Complaint("bad-row", f"Finding Labels holds '{NO_FINDING}' and a finding")
+    return None
+
+
+def _sample(row: TableRow, images: Mapping[str, str], boxes: Mapping[str, tuple[Box, ...]]) -> Sample:
+    name = row.cells["Image Index"]
+    return Sample(
+        sample_id=name,
+        patient_id=row.cells["Patient ID"],
+        image=images[name],
+        labels=_labels(row),
+        boxes=boxes.get(name),
+        attributes=_attributes(row),
+    )
+
+
+def _labels(row: TableRow) -> dict[str, int]:
+    findings = row.cells["Finding Labels"].split("|")
+    return {name: int(name in findings) for name in LABELS}
+
+
+def _attributes(row: TableRow) -> dict[str, str]:
+    """Sex, age and view; the first release writes ages as ``058Y``, some of them beyond any life."""
+    age = _AGE.match(row.cells["Patient Age"])
+    found = {
+        "sex": row.cells["Patient Gender"] if row.cells["Patient Gender"] in {"F", "M"} else "",
+        "age": age[1] if age and int(age[1]) <= OLDEST else "",
+        "view": row.cells["View Position"],
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _index_images(root: Path, problems: list[Problem]) -> dict[str, str]:
+    """Paths relative to the root by file name; of several with one name the first in sorted order.
+
+    Folders directly under the root may be links, as to another disk; deeper links are not followed.
+    """
+    found: dict[str, str] = {}
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir())
+    paths = chain.from_iterable(_pngs(root, folder) for folder in folders)
+    for path in chain(sorted(path.name for path in root.glob("*.png")), paths):
+        name = path.rpartition("/")[2]
+        if name in found:
+            problems.append(Problem("duplicate-image", path, f"the image is at {found[name]} too, which was taken"))
+        else:
+            found[name] = path
+    if not found:
+        raise MissingDataError(f"{root} holds no .png file", fix=f"put the images under {IMAGES}, from {SPEC.url}")
+    return found
+
+
+def _pngs(root: Path, folder: str) -> list[str]:
+    """Paths relative to the root, found without asking for the state of each file."""
+    found = []
+    for where, _, names in os.walk(root / folder):
+        relative = Path(where).relative_to(root).as_posix()
+        found += [f"{relative}/{name}" for name in names if name.lower().endswith(".png")]
+    return sorted(found)
+
+
+def _usual_path(row: TableRow) -> str:
+    return f"{IMAGES}/{row.cells['Image Index']}"
+
+
+def _read_lists(root: Path) -> dict[str, list[str]] | None:
+    """Image names of the two official lists, each once; None where neither is there."""
+    paths = {"train": root / TRAIN_LIST, "test": root / TEST_LIST}
+    absent = [path.name for path in paths.values() if not path.is_file()]
+    if len(absent) == len(paths):
+        return None
+    if absent:
+        raise MissingDataError(f"{root} has one official list but not {absent[0]}", fix=f"get it from {SPEC.url}")
+    try:
+        texts = {part: path.read_text(encoding="utf-8-sig") for part, path in paths.items()}
+    except UnicodeDecodeError as error:
+        raise MissingDataError(f"a list of images in {root} is not text ({error})", fix="download it again") from error
+    return {part: list(dict.fromkeys(text.split())) for part, text in texts.items()}
+
+
+def _official(
+    lists: Mapping[str, Sequence[str]], patient_of: Mapping[str, str], problems: list[Problem]
+) -> dict[str, list[str]]:
+    listed = {part: [name for name in names if name in patient_of] for part, names in lists.items()}
+    for part, names in lists.items():
+        unknown = [name for name in names if name not in patient_of]
+        if unknown:
+            file = TEST_LIST if part == "test" else TRAIN_LIST
+            problems.append(
+                Problem("unlisted-image", file, f"{len(unknown):,} names have no usable row, as {unknown[0]!r}")
+            )
+    unassigned = len(patient_of) - len(set(chain.from_iterable(listed.values())))
+    if unassigned:
+        problems.append(
+            Problem("unlisted-image", TRAIN_LIST, f"{unassigned:,} images of the table are in neither list")
+        )
+    apart = keep_patients_apart(listed, patient_of, "split official", problems)
+    train = {name: patient_of[name] for name in apart["train"]}
+    drawn = _images_of(draw_valid(sorted(set(train.values())), OFFICIAL_VALID_SHARE), train)
+    return {**drawn, "test": apart["test"]}
+
+
+def _images_of(patients: Mapping[str, Sequence[str]], patient_of: Mapping[str, str]) -> dict[str, list[str]]:
+    """The images of each part's patients, in the table's order."""
+    part_of = {patient: part for part, members in patients.items() for patient in members}
+    images: dict[str, list[str]] = {part: [] for part in patients}
+    for name, patient in patient_of.items():
+        images[part_of[patient]].append(name)
+    return images

@@ -1,0 +1,215 @@
+"""MIMIC-CXR-JPG (Johnson et al., 2019): radiographs with 14 labels read off each report.
+
+The root holds the release's tables (``mimic-cxr-2.0.0-*.csv`` or ``.csv.gz``) and the images,
+``files/p10/p10000032/s50414267/<dicom_id>.jpg``. Labels belong to a study, and are repeated on each of its images; a blank
+is unknown and -1 uncertain. Laterals are samples too, but the split holds frontal images alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from medbench.errors import MissingDataError
+from medbench.samples import Problem, RawDataset, Sample
+from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.chexpert_labels import read_labels
+from medbench_datasets.disjoint import keep_patients_apart
+from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS, Patient, read_patients
+from medbench_datasets.mimic_cxr_tables import find_table, read_table
+from medbench_datasets.seen_names import Complaint, SeenNames
+from medbench_datasets.tables import is_file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from medbench_datasets.tables import TableRow
+
+METADATA, SPLIT, CHEXPERT = "mimic-cxr-2.0.0-metadata", "mimic-cxr-2.0.0-split", "mimic-cxr-2.0.0-chexpert"
+IMAGES = "files"
+LABELS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Enlarged Cardiomediastinum",
+    "Fracture",
+    "Lung Lesion",
+    "Lung Opacity",
+    "No Finding",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Pneumonia",
+    "Pneumothorax",
+    "Support Devices",
+)
+METADATA_COLUMNS = ("dicom_id", "subject_id", "study_id", "ViewPosition")
+SPLIT_COLUMNS = ("dicom_id", "study_id", "subject_id", "split")
+PARTS = {"train": "train", "validate": "valid", "test": "test"}
+FRONTAL = frozenset({"PA", "AP"})
+LATERAL = "Lateral"
+
+_VIEWS = {"LATERAL": LATERAL, "LL": LATERAL}
+
+SPEC = DatasetSpec(
+    id="mimic-cxr",
+    title="MIMIC-CXR-JPG",
+    modality="chest X-ray",
+    access="credentialed",
+    licence="PhysioNet Credentialed Health Data License 1.5.0",
+    url="https://physionet.org/content/mimic-cxr-jpg/",
+    files=(
+        ExpectedFile(
+            path=f"{METADATA}.csv*", purpose=f"one row an image; columns {', '.join(METADATA_COLUMNS)}; may be .gz"
+        ),
+        ExpectedFile(path=f"{SPLIT}.csv*", purpose="the official split of the images; may be .gz"),
+        ExpectedFile(path=f"{CHEXPERT}.csv*", purpose="14 labels a study, by the CheXpert labeller; may be .gz"),
+        ExpectedFile(path=IMAGES, purpose="JPEG images, p<10>/p<subject_id>/s<study_id>/<dicom_id>.jpg", kind="folder"),
+        ExpectedFile(
+            path=f"{PATIENTS}.csv*",
+            purpose=f"MIMIC-IV's table of patients, for sex and age; columns {', '.join(PATIENT_COLUMNS)}; may be .gz",
+            required=False,
+        ),
+    ),
+    supervision=frozenset({"labels"}),
+    label_names=LABELS,
+    splits=(
+        SplitSpec(
+            name="official",
+            rule="frontal images (ViewPosition PA or AP) of the released split: train, validate as valid, test",
+            source="MIMIC-CXR-JPG 2.0.0",
+        ),
+    ),
+    reader="medbench_datasets.mimic_cxr:read",
+    phantom="medbench_datasets.mimic_cxr_phantom:write_phantom",
+    citation=(
+        "Johnson et al., MIMIC-CXR-JPG, a large publicly available database of labeled chest radiographs, "
+        "arXiv 1901.07042, 2019"
+    ),
+    tags=("chest-xray", "classification"),
+)
+
+
+class _Study(NamedTuple):
+    """A study's key: subject and study, as the tables write them."""
+
+    subject: str
+    study: str
+
+
+def read(root: Path) -> RawDataset:
+    """One sample a row of the metadata, in its order; the id is ``dicom_id``.
+
+    A study that the label table does not name has no labels; one whose labels are malformed is left out, as is a malformed
+    row. Sex and age come with MIMIC-IV's table of patients, where it lies in the root. Raises `MissingDataError` where one
+    of the three tables is absent, damaged or lacks a column.
+    """
+    problems: list[Problem] = []
+    rows = _usable_rows(_require(root, METADATA), problems)
+    labels = _read_labels(_require(root, CHEXPERT), problems)
+    patients = read_patients(root, problems)
+    samples = tuple(
+        _sample(row, known, patients.get(row.cells["subject_id"]))
+        for row in rows
+        if (known := labels.get(_study(row), {})) is not None
+    )
+    splits = {"official": _official(_require(root, SPLIT), samples, problems)}
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems))
+
+
+def _require(root: Path, stem: str) -> Path:
+    path = find_table(root, stem)
+    if path is None:
+        raise MissingDataError(f"{root} has neither {stem}.csv nor {stem}.csv.gz", fix=f"get it from {SPEC.url}")
+    return path
+
+
+def _study(row: TableRow) -> _Study:
+    return _Study(row.cells["subject_id"], row.cells["study_id"])
+
+
+def _usable_rows(path: Path, problems: list[Problem]) -> list[TableRow]:
+    """Well-formed rows of the metadata, the first of each image; the others are reported and passed over."""
+    usable = []
+    seen = SeenNames()
+    for row in read_table(path, METADATA_COLUMNS):
+        complaint = _complaint(row) or seen.take(row.cells["dicom_id"])
+        if complaint is None:
+            usable.append(row)
+        else:
+            problems.append(Problem(complaint.kind, f"{path.name}:{row.line}", f"{complaint.detail}; passed over"))
+    return usable
+
+
+def _complaint(row: TableRow) -> Complaint | None:
+    cells = row.cells
+    if not is_file_name(cells["dicom_id"]):
+        return Complaint("bad-row", f"dicom_id {cells['dicom_id']!r} cannot name a file")
+    if not all(cell.isascii() and cell.isdigit() for cell in _study(row)):
+        detail = f"subject_id {cells['subject_id']!r} or study_id {cells['study_id']!r} is no number"
+        return Complaint("bad-row", detail)
+    return None
+
+
+def _read_labels(path: Path, problems: list[Problem]) -> dict[_Study, dict[str, int] | None]:
+    """Labels by study; None, reported, where they are malformed or given twice and differ."""
+    labels: dict[_Study, dict[str, int] | None] = {}
+    for row in read_table(path, ("subject_id", "study_id", *LABELS)):
+        where, study = f"{path.name}:{row.line}", _study(row)
+        try:
+            found = read_labels(row.cells, LABELS)
+        except ValueError as error:
+            problems.append(Problem("bad-row", where, f"{error}; study {study.study} left out"))
+            labels[study] = None
+            continue
+        if study in labels:
+            fate = "the same labels" if labels[study] == found else "other labels; the study was left out"
+            problems.append(
+                Problem("duplicate-row", where, f"study {study.study} has a row before this one with {fate}")
+            )
+        labels[study] = found if labels.get(study, found) == found else None
+    return labels
+
+
+def _sample(row: TableRow, labels: Mapping[str, int], patient: Patient | None) -> Sample:
+    """The one place where all that is known of an image comes together."""
+    cells = row.cells
+    subject, study = _study(row)
+    view = _VIEWS.get(cells["ViewPosition"].upper(), cells["ViewPosition"].upper())
+    known = patient.attributes(cells.get("StudyDate", "")) if patient else {}
+    return Sample(
+        sample_id=cells["dicom_id"],
+        patient_id=subject,
+        image=f"{IMAGES}/p{subject[:2]}/p{subject}/s{study}/{cells['dicom_id']}.jpg",
+        labels=labels,
+        attributes={**known, "view": view} if view else known,
+    )
+
+
+def _official(path: Path, samples: Sequence[Sample], problems: list[Problem]) -> dict[str, list[str]]:
+    """Frontal images by part, in the order of the metadata."""
+    part_of = _read_split(path, problems)
+    patient_of = {sample.sample_id: sample.patient_id for sample in samples}
+    for names, what in (
+        (part_of.keys() - patient_of.keys(), "have no usable row in the other tables"),
+        (patient_of.keys() - part_of.keys(), "of the metadata are in no part"),
+    ):
+        if names:
+            problems.append(Problem("unlisted-image", path.name, f"{len(names):,} images {what}, as {min(names)}"))
+    parts: dict[str, list[str]] = {part: [] for part in PARTS.values()}
+    for sample in samples:
+        if sample.attributes.get("view") in FRONTAL and sample.sample_id in part_of:
+            parts[part_of[sample.sample_id]].append(sample.sample_id)
+    return keep_patients_apart(parts, patient_of, "split official", problems)
+
+
+def _read_split(path: Path, problems: list[Problem]) -> dict[str, str]:
+    """The part of each image; malformed rows and contradictions are reported and passed over."""
+    part_of: dict[str, str] = {}
+    for row in read_table(path, SPLIT_COLUMNS):
+        where, name, part = f"{path.name}:{row.line}", row.cells["dicom_id"], PARTS.get(row.cells["split"])
+        if part is None:
+            problems.append(Problem("bad-row", where, f"split is {row.cells['split']!r}; passed over"))
+        elif part_of.setdefault(name, part) != part:
+            problems.append(Problem("duplicate-row", where, f"'{name}' is in {part_of[name]} already; passed over"))
+    return part_of

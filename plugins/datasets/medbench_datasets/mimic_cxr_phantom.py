@@ -1,0 +1,122 @@
+"""A generated stand-in for MIMIC-CXR-JPG in the official raw form: packed tables, labels by study, laterals beside frontals."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from medbench.samples import UNCERTAIN
+from medbench_datasets import mimic_cxr
+from medbench_datasets.chest_findings import draw_visits
+from medbench_datasets.chexpert_labels import write_label
+from medbench_datasets.chexpert_splits import COMPETITION
+from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from medbench.samples import PhantomSize
+
+METADATA_HEADER = (
+    "dicom_id",
+    "subject_id",
+    "study_id",
+    "PerformedProcedureStepDescription",
+    "ViewPosition",
+    "Rows",
+    "Columns",
+    "StudyDate",
+    "StudyTime",
+    "ProcedureCodeSequence_CodeMeaning",
+    "ViewCodeSequence_CodeMeaning",
+    "PatientOrientationCodeSequence_CodeMeaning",
+)
+
+_NO_FINDING = "No Finding"
+_RARE = tuple(name for name in mimic_cxr.LABELS if name not in {*COMPETITION, _NO_FINDING})
+_PARTS = ("train", "test", "validate", "train", "train", "test", "train", "train")
+_FIRST_SUBJECT, _FIRST_STUDY, _YEAR = 10_000_001, 50_000_001, 2150
+_LATERAL_SHARE, _DOUBTED_SHARE, _BLANK_SHARE = 0.25, 0.05, 0.5
+
+
+class Case(NamedTuple):
+    """One image, (side, side) uint8, of a study of its own; ``labels`` holds the known ones."""
+
+    dicom_id: str
+    subject: int
+    study: int
+    part: str
+    view: str
+    sex: str
+    age: int
+    date: str
+    findings: frozenset[str]
+    labels: Mapping[str, int]
+    pixels: NDArray[np.uint8]
+
+
+def draw_cases(size: PhantomSize) -> Iterator[Case]:
+    """``size.images`` images; parts go by subject, as officially; same size, same cases."""
+    rng = np.random.default_rng(size.seed)
+    for index, visit in enumerate(draw_visits(size, rng, common=COMPETITION, rare=_RARE)):
+        lateral = bool(rng.random() < _LATERAL_SHARE) and visit.number > 0
+        labels = {name: _mined(name in visit.boxes, rng) for name in mimic_cxr.LABELS}
+        labels[_NO_FINDING] = None if visit.boxes else 1
+        yield Case(
+            dicom_id="-".join(rng.bytes(4).hex() for _ in range(5)),
+            subject=_FIRST_SUBJECT + visit.patient,
+            study=_FIRST_STUDY + index,
+            part=_PARTS[visit.patient % len(_PARTS)],
+            view="LATERAL" if lateral else visit.view,
+            sex=visit.person.attributes["sex"],
+            age=int(visit.person.attributes["age"]),
+            date=f"{_YEAR + visit.number}0101",
+            findings=frozenset(visit.boxes),
+            labels={name: value for name, value in labels.items() if value is not None},
+            pixels=visit.pixels,
+        )
+
+
+def write_phantom(root: Path, size: PhantomSize) -> None:
+    """Write the release's three tables, MIMIC-IV's of patients and the JPEG images; same size, same bytes."""
+    metadata: list[list[object]] = []
+    split: list[list[object]] = []
+    labels: list[list[object]] = []
+    patients: dict[int, list[object]] = {}
+    for case in draw_cases(size):
+        subject = str(case.subject)
+        path = root / mimic_cxr.IMAGES / f"p{subject[:2]}" / f"p{subject}" / f"s{case.study}" / f"{case.dicom_id}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(case.pixels).save(path, quality=95)
+        shape = [size.side, size.side]
+        metadata.append([case.dicom_id, subject, case.study, "", case.view, *shape, case.date, "80000.000", "", "", ""])
+        split.append([case.dicom_id, case.study, subject, case.part])
+        labels.append([subject, case.study, *(write_label(case.labels.get(name)) for name in mimic_cxr.LABELS)])
+        patients[case.subject] = [subject, case.sex, case.age, _YEAR]
+    _write(root / f"{mimic_cxr.METADATA}.csv.gz", METADATA_HEADER, metadata)
+    _write(root / f"{mimic_cxr.SPLIT}.csv.gz", mimic_cxr.SPLIT_COLUMNS, split)
+    _write(root / f"{mimic_cxr.CHEXPERT}.csv.gz", ("subject_id", "study_id", *mimic_cxr.LABELS), labels)
+    _write(root / f"{PATIENTS}.csv.gz", PATIENT_COLUMNS, list(patients.values()))
+
+
+def _mined(present: bool, rng: np.random.Generator) -> int | None:
+    doubt, mention = rng.random(2)
+    if doubt < _DOUBTED_SHARE:
+        return UNCERTAIN
+    if present:
+        return 1
+    return None if mention < _BLANK_SHARE else 0
+
+
+def _write(path: Path, header: tuple[str, ...], rows: list[list[object]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))

@@ -1,0 +1,79 @@
+"""Metrics by class and by subgroup: sex, age band and view, where the predictions have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medbench.protocols import GroupValue
+from medbench.records import MetricValue
+from medbench.statistics import patient_counts
+from medbench_tasks.classification.metrics import score_labels, score_with
+from medbench_tasks.classification.predictions import Predictions
+
+FEWEST = 10
+"""A group of fewer labelled samples gets a note in place of a value."""
+AGE_BANDS = ((0, "<40"), (40, "40-59"), (60, "60-79"), (80, "80+"))
+"""The first age of each band in years, ascending."""
+
+
+def group_values(predictions: Predictions, names: Sequence[str]) -> list[GroupValue]:
+    """Each metric of ``names`` by class, then by sex, age band and view; samples of unknown sex, age or view are in no group.
+
+    Multi-class metrics that do not speak of single classes (accuracy, calibration) are left out by class. Intervals come from
+    the same draws of patients as those of the whole test set.
+    """
+    predictions = predictions.take(np.flatnonzero(predictions.labelled))
+    if not len(predictions):
+        return []
+    counts = patient_counts(predictions.patient_ids)
+    return [*_by_class(predictions, names, counts), *_by_attribute(predictions, names, counts)]
+
+
+def _by_class(predictions: Predictions, names: Sequence[str], counts: NDArray[np.uint8]) -> Iterator[GroupValue]:
+    for name, values in score_labels(predictions, names, counts).items():
+        for label, value in zip(predictions.target.labels, values, strict=True):
+            kept = value if value.n >= FEWEST else _too_few(value.n)
+            yield GroupValue(grouping="class", group=label, metric=name, value=kept)
+
+
+def _by_attribute(predictions: Predictions, names: Sequence[str], counts: NDArray[np.uint8]) -> Iterator[GroupValue]:
+    attributes = {
+        "sex": predictions.attributes["sex"],
+        "age": [_age_band(age) for age in predictions.attributes["age"]],
+        "view": predictions.attributes["view"],
+    }
+    for grouping, members in attributes.items():
+        for group in _in_order(members):
+            rows = np.flatnonzero(np.asarray(members) == group)
+            for name, value in _of_rows(predictions, names, counts, rows).items():
+                yield GroupValue(grouping=grouping, group=group, metric=name, value=value)
+
+
+def _of_rows(
+    predictions: Predictions, names: Sequence[str], counts: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> Mapping[str, MetricValue]:
+    if len(rows) < FEWEST:
+        return dict.fromkeys(names, _too_few(len(rows)))
+    return score_with(predictions.take(rows), names, counts[rows])
+
+
+def _too_few(n: int) -> MetricValue:
+    return MetricValue(value=None, n=n, note=f"fewer than {FEWEST} samples")
+
+
+def _in_order(members: Sequence[str]) -> list[str]:
+    """The groups that have members: age bands ascending, others by name."""
+    bands = [name for _, name in AGE_BANDS]
+    return sorted(set(members) - {""}, key=lambda name: (bands.index(name) if name in bands else -1, name))
+
+
+def _age_band(age: str) -> str:
+    """The band of an age in years; '' where it is no number of at least 0."""
+    try:
+        years = float(age)
+    except ValueError:
+        return ""
+    return next((name for first, name in reversed(AGE_BANDS) if years >= first), "")

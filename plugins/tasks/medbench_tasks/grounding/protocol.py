@@ -1,0 +1,124 @@
+"""The grounding protocol: where a method sees a finding, on the images that show it, without any training."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medbench.errors import TrialError, UsageError
+from medbench.protocols import TrialOutcome
+from medbench_tasks.grounding.floors import floor_tables
+from medbench_tasks.grounding.frames import map_in_frame
+from medbench_tasks.grounding.metrics import count, per_image, replicates_of, score_areas
+from medbench_tasks.grounding.predictions import Answer, answer_table, areas_from
+from medbench_tasks.grounding.recipe import GroundingRecipe
+from medbench_tasks.grounding.truths import asked_label, needed, truths_of
+from medbench_tasks.zeroshot.names import finding_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from medbench.capabilities import Preprocess
+    from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
+    from medbench.records import MetricValue
+    from medbench.specs import Recipe, TaskSpec
+    from medbench_tasks.grounding.truths import Truths
+
+
+class Grounding:
+    """`medbench.protocols.TaskProtocol` for places of findings; a method needs the `Grounder` capability."""
+
+    def run(self, context: TrialContext) -> TrialOutcome:
+        """Answer the test images that show the finding; the training part serves a floor alone.
+
+        Raises `MissingDataError` where no test image shows it, `UsageError` where the method does not know the finding, and
+        `TrialError` where its maps are of no use.
+        """
+        recipe = _recipe_of(context)
+        label = asked_label(context.task, context.test)
+        test = needed(truths_of(context.test, label, recipe.side), label)
+        own = context.features.preprocess
+        preprocess = dataclasses.replace(own, equalise=recipe.equalise or own.equalise)
+        maps = _maps(context, test, finding_of(context.task.dataset, label), preprocess)
+        return TrialOutcome(
+            predictions=answer_table(test.manifest, answers_of(maps, test, preprocess, recipe)),
+            floors=floor_tables(context.train, label, test, recipe.side),
+            notes={
+                "test_without_finding": float(len(context.test) - len(test.manifest) - test.lost),
+                "test_finding_too_small": float(test.lost),
+            },
+        )
+
+    def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
+        """The metrics of ``task`` by name, with intervals over patients."""
+        values = score_areas(areas_from(predictions), predictions.column("patient_id").to_pylist())
+        return {metric.name: values[metric.name] for metric in task.metrics}
+
+    def replicates(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Mapping[str, NDArray[np.float64]]:
+        """Each metric's bootstrap replicates, as `medbench.protocols.Analysis`."""
+        replicates = replicates_of(per_image(areas_from(predictions)), predictions.column("patient_id").to_pylist())
+        return {metric.name: replicates[metric.name] for metric in task.metrics}
+
+    def groups(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[GroupValue]:
+        """None: a task has a single finding, on few images."""
+        return ()
+
+    def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
+        """None: relevance is no probability."""
+        return ()
+
+
+PROTOCOL = Grounding()
+
+
+def answers_of(
+    maps: NDArray[np.float32], test: Truths, preprocess: Preprocess, recipe: GroundingRecipe
+) -> list[Answer]:
+    """What (N, h, w) maps answer on the images of ``test``, in order."""
+    threshold = _threshold(recipe, maps.shape[1] * maps.shape[2])
+    answers = []
+    for index, (own, scaled) in enumerate(zip(maps, _scaled(maps, recipe), strict=True)):
+        row = test.manifest.row(index)
+        frame = map_in_frame(scaled, row.height, row.width, preprocess, recipe.side)
+        answers.append(Answer(count(frame, test.masks[index], threshold), own))
+    return answers
+
+
+def _recipe_of(context: TrialContext) -> GroundingRecipe:
+    if not isinstance(context.recipe, GroundingRecipe):
+        raise UsageError(f"task '{context.task.id}' gives {type(context.recipe).__name__}, not a GroundingRecipe")
+    return context.recipe
+
+
+def _maps(context: TrialContext, test: Truths, finding: str, preprocess: Preprocess) -> NDArray[np.float32]:
+    """(N, h, w) relevance. Raises `TrialError` unless the method gives one map an image, or where they are not finite."""
+    name = f"ground-{hashlib.sha256(finding.encode()).hexdigest()[:16]}"
+    maps = context.features.rows(
+        test.manifest, name, lambda model, images: model.ground(images, [finding]), preprocess=preprocess
+    )
+    if maps.ndim != 4 or maps.shape[:2] != (len(test.manifest), 1) or 0 in maps.shape:
+        raise TrialError(f"the method's maps of '{finding}' have shape {maps.shape}, not (images, 1, height, width)")
+    return maps[:, 0]
+
+
+def _scaled(maps: NDArray[np.float32], recipe: GroundingRecipe) -> NDArray[np.float32]:
+    """Maps as the threshold is applied to them; batches are in the order of the test images that show the finding."""
+    if recipe.divide_by == "nothing":
+        return maps
+    scaled = np.zeros_like(maps)
+    for start in range(0, len(maps), recipe.batch_size):
+        batch = maps[start : start + recipe.batch_size]
+        if batch.max() <= 0:
+            raise TrialError("the method's maps have no positive relevance to divide by", fix="use recipe 'standard'")
+        scaled[start : start + recipe.batch_size] = batch / batch.max()
+    return scaled
+
+
+def _threshold(recipe: GroundingRecipe, cells: int) -> float:
+    return recipe.threshold * recipe.cells / cells if recipe.divide_by == "nothing" else recipe.threshold
