@@ -40,13 +40,14 @@ class LoadRequest:
 
     ``checkpoint`` is the file found for the variant, or None where it needs none or the hub supplies it. ``assets`` is the
     checkpoints root, where tokenisers and other small files may lie (``tokenizers/<name>/``). ``seed`` is for methods
-    whose weights are drawn.
+    whose weights are drawn. ``name`` is the name as typed of an open family's model (`MethodVariant.name`).
     """
 
     variant: str
     checkpoint: Path | None
     assets: Path | None = None
     seed: int = 0
+    name: str = ""
 
 
 @runtime_checkable

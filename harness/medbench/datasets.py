@@ -30,6 +30,23 @@ class ProblemGroup(msgspec.Struct, frozen=True):
     examples: list[str]
 
 
+class LabelCounts(msgspec.Struct, frozen=True):
+    """Of one label in one part: how many samples have each value by name, how many are uncertain, how many unknown."""
+
+    label: str
+    values: dict[str, int]
+    uncertain: int
+    unknown: int
+
+
+class Intensity(msgspec.Struct, frozen=True):
+    """The lowest and the highest pixel of a dataset, 0 to 255, and the mean of its images' means."""
+
+    lowest: int
+    highest: int
+    mean: float
+
+
 class ManifestInfo(msgspec.Struct, frozen=True):
     """What `medbench.preparation` found, kept as JSON beside the manifest's Parquet."""
 
@@ -44,6 +61,8 @@ class ManifestInfo(msgspec.Struct, frozen=True):
     parts: dict[str, dict[str, int]]
     problems: list[ProblemGroup]
     label_names: list[str]
+    labels: dict[str, list[LabelCounts]]
+    intensity: Intensity | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ FORMAT = 1
 
 _Answers = Callable[[Sequence[str]], "Iterator[NDArray[np.float32]]"]
 
-_BATCH = {"cpu": 16, "cuda": 128}
+BATCH = {"cpu": 16, "cuda": 128}
 _SEGMENT = 256
 _TEXT_BATCH = 64
 _READERS = 4
@@ -222,7 +222,7 @@ class Features:
         from medbench.preprocessing import resized
 
         device = self.compute.device
-        size = _BATCH[device]
+        size = BATCH[device]
         ahead = iter(paths)
         with ThreadPoolExecutor(max_workers=max(_READERS, self.compute.workers)) as pool:
 

@@ -184,12 +184,19 @@ def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Se
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes, and of the earlier image's."""
+    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes, and of the earlier image's.
+
+    ``pixels`` is the SHA-256 of the decoded pixels ('' where there are none), ``low``, ``high`` and ``mean`` their range.
+    """
 
     height: int
     width: int
     sha256: str
     previous_sha256: str = ""
+    pixels: str = ""
+    low: int = 0
+    high: int = 0
+    mean: float = 0.0
 
 
 def content_hash(table: pa.Table, *, dataset: str, version: int) -> str:

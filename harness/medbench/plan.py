@@ -225,7 +225,7 @@ def _trials(request: Request, registry: Registry, checkpoints: Path) -> Iterator
     _check_overrides(request.overrides, [task.recipe(request.recipe) for task in with_recipe])
     for task in with_recipe:
         for choice in choices:
-            for fraction in request.fractions:
+            for fraction in request.fractions if task.trains else (1.0,):
                 yield from _seeded(request, task, choice, fraction)
 
 

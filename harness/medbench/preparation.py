@@ -5,6 +5,7 @@ What is wrong is reported and passed over; only a dataset that could not give a 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from medbench import datasets, manifest
+from medbench.audit import audit, intensity, label_counts, part_sizes
 from medbench.checkpoints import sha256_of
 from medbench.datasets import DatasetFiles, ManifestInfo, ProblemGroup
 from medbench.errors import MissingDataError
@@ -25,7 +27,6 @@ from medbench.loading import resolve
 from medbench.manifest import ImageFacts, Manifest
 from medbench.protocols import PhaseReporter
 from medbench.samples import Box, Problem, RawDataset, Sample
-from medbench.specs import DatasetSpec
 
 TOLERATED_SHARE_LOST = 0.05
 """More unusable images than this and a result would not compare: the dataset is refused unless told otherwise."""
@@ -79,8 +80,7 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
     label_names = spec.label_names if raw.label_names is None else raw.label_names
     table = manifest.build_table(checked.samples, label_names, checked.facts)
     table = _with_splits(table, raw.splits)
-    parts = _part_sizes(table)
-    problems = [*raw.problems, *checked.problems, *_count_problems(spec, parts), *_shared_patients(table)]
+    problems = [*raw.problems, *checked.problems, *audit(spec, table, checked.facts)]
     if files.phantom:  # a phantom is never of the published size
         problems = [problem for problem in problems if problem.kind != "count"]
     info = ManifestInfo(
@@ -92,9 +92,11 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
         phantom=files.phantom,
         samples=table.num_rows,
         expected_samples=len(raw.samples),
-        parts=parts,
+        parts=part_sizes(table),
         problems=group_problems(problems),
         label_names=list(label_names),
+        labels=label_counts(table, label_names, spec.label_values),
+        intensity=intensity(checked.facts),
     )
     return Examined(table, info)
 
@@ -166,10 +168,19 @@ def _facts(root: Path, image: str) -> ImageFacts | Problem:
     if not path.is_file():
         return Problem("missing-image", path.name, "the file does not exist")
     try:
-        height, width = read_grey(path).shape
+        pixels = read_grey(path)
     except ImageError as error:
         return Problem("unreadable-image", path.name, error.message)
-    return ImageFacts(height, width, sha256_of(path))
+    height, width = pixels.shape
+    return ImageFacts(
+        height,
+        width,
+        sha256_of(path),
+        pixels=hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest(),
+        low=int(pixels.min()),
+        high=int(pixels.max()),
+        mean=float(pixels.mean()),
+    )
 
 
 def _fit_to_image(sample: Sample, fact: ImageFacts) -> tuple[Sample | None, list[Problem]]:
@@ -211,35 +222,3 @@ def _with_splits(table: pa.Table, splits: Mapping[str, Mapping[str, list[str]]])
                     names[sample_id].append(f"{split}/{part}")
     column = pa.array([names[one] for one in table.column("sample_id").to_pylist()], pa.list_(pa.string()))
     return table.set_column(table.schema.get_field_index("splits"), manifest.SCHEMA.field("splits"), column)
-
-
-def _part_sizes(table: pa.Table) -> dict[str, dict[str, int]]:
-    sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for names in table.column("splits").to_pylist():
-        for name in names:
-            split, _, part = name.partition("/")
-            sizes[split][part] += 1
-    return {split: dict(parts) for split, parts in sizes.items()}
-
-
-def _count_problems(spec: DatasetSpec, parts: Mapping[str, Mapping[str, int]]) -> list[Problem]:
-    problems = []
-    for split in spec.splits:
-        for part, published in split.sizes.items():
-            found = parts.get(split.name, {}).get(part, 0)
-            if found != published:
-                problems.append(Problem("count", f"{split.name}/{part}", f"{found:,} samples, published {published:,}"))
-    return problems
-
-
-def _shared_patients(table: pa.Table) -> list[Problem]:
-    parts_of: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for patient, names in zip(table.column("patient_id").to_pylist(), table.column("splits").to_pylist(), strict=True):
-        for name in names:
-            split, _, part = name.partition("/")
-            parts_of[split, patient].add(part)
-    return [
-        Problem("shared-patient", f"split {split}", f"patient {patient} is in {', '.join(sorted(parts))}")
-        for (split, patient), parts in sorted(parts_of.items())
-        if len(parts) > 1
-    ]

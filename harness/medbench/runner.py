@@ -196,7 +196,13 @@ def load_model(trial: Trial, settings: Settings) -> Any:
         if not path.is_file():
             path = None
     load = resolve(choice.spec.loader, f"method '{choice.spec.id}'")
-    request = LoadRequest(variant=choice.variant.id, checkpoint=path, assets=settings.checkpoints, seed=trial.seed)
+    request = LoadRequest(
+        variant=choice.variant.id,
+        checkpoint=path,
+        assets=settings.checkpoints,
+        seed=trial.seed,
+        name=choice.variant.name,
+    )
     try:
         model = load(request)
     except (RuntimeError, KeyError, ValueError) as error:

@@ -65,12 +65,16 @@ class CheckpointSource:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodVariant:
-    """One set of weights of a method, e.g. ``resnet50``; ``checkpoint=None`` means that it is drawn from the trial's seed."""
+    """One set of weights of a method, e.g. ``resnet50``; ``checkpoint=None`` means that it is drawn from the trial's seed.
+
+    ``name`` is for open families: the model's own name, of which the id is the short form that may stand in a path.
+    """
 
     id: str
     title: str
     checkpoint: CheckpointSource | None
     capabilities: frozenset[str]
+    name: str = ""
 
     def __post_init__(self) -> None:
         check_id("variant", self.id)
@@ -259,7 +263,8 @@ class TaskSpec:
 
     A method needs all of ``capabilities``, or all of one of ``alternatives``. ``metrics[0]`` ranks. ``recipes`` must hold
     ``standard``. ``loader`` resolves to an object with the methods of `medbench.protocols.TaskProtocol`. ``parts`` are
-    those of the split that must not be empty. ``requires`` names the modules of optional libraries that it needs.
+    those of the split that must not be empty; a task that ``trains`` nothing is run once, whatever fractions of the training
+    part are asked for. ``requires`` names the modules of optional libraries that it needs.
     ``version`` rises when a change moves numbers; cells of an older version are set aside.
     """
 
@@ -275,6 +280,7 @@ class TaskSpec:
     target: Target | None = None
     alternatives: tuple[frozenset[str], ...] = ()
     parts: tuple[Part, ...] = PARTS
+    trains: bool = True
     requires: tuple[str, ...] = ()
     reported: tuple[ReportedResult, ...] = ()
     tags: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from medbench.errors import MedbenchError, MissingDataError
 from medbench.progress import make_reporter
 from medbench.selection import select_datasets
 
-_BENIGN = frozenset({"count", "box-clipped"})
+_BENIGN = frozenset({"count", "box-clipped", "duplicate-pixels", "colliding-name"})
 
 
 @click.group("data")
@@ -52,7 +52,10 @@ def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomp
 @click.argument("datasets")
 @settings_options
 def verify_command(datasets: str, settings: Settings) -> int:
-    """Decode every image again and compare with the manifest. Exit 3 where something is missing or has changed."""
+    """Decode every image again, report on the data, and compare with the manifest.
+
+    Exit 3 where something is missing, has changed, or leaks from one part into another.
+    """
     from medbench.preparation import examine
 
     code = 0
@@ -66,6 +69,7 @@ def verify_command(datasets: str, settings: Settings) -> int:
                 reporter.message(f"error: {error}")
                 continue
             say_problems(info, reporter.message)
+            _say_contents(info, reporter.message)
             if before is not None and before.sha256 != info.sha256:
                 code = MissingDataError.exit_code
                 fix = f"medbench data prepare {info.dataset} --force"
@@ -99,6 +103,28 @@ def say_problems(info: ManifestInfo, say: Callable[[str], None]) -> None:
     say(f"{info.dataset}{phantom}: {info.samples:,} of {info.expected_samples:,} samples usable; {parts}")
     for group in info.problems:
         say(f"  {group.count} x {group.kind}: {'; '.join(group.examples[:2])}{' ...' if group.count > 2 else ''}")
+
+
+def _say_contents(info: ManifestInfo, say: Callable[[str], None]) -> None:
+    """Labels part by part, and the range of the pixels."""
+    if info.intensity is not None:
+        one = info.intensity
+        say(f"  pixels from {one.lowest} to {one.highest}, mean {one.mean:g}")
+    for name, counts in info.labels.items():
+        for one_label in counts:
+            known = sum(one_label.values.values())
+            values = ", ".join(f"{number:,} {value}" for value, number in one_label.values.items())
+            doubtful = "".join(
+                f", {number:,} {word}"
+                for word, number in (("uncertain", one_label.uncertain), ("unknown", one_label.unknown))
+                if number
+            )
+            share = (
+                f" ({one_label.values.get('present', 0) / known:.2%} present)"
+                if known and len(one_label.values) == 2
+                else ""
+            )
+            say(f"  {name} {one_label.label}: {values}{doubtful}{share}")
 
 
 def _locate(selection: str, settings: Settings) -> list[DatasetFiles]:
