@@ -129,7 +129,7 @@ class Features:
         """
         how = preprocess or self.preprocess
         key = self._key(name) | {
-            "preprocess": dataclasses.asdict(how),
+            "preprocess": dataclasses.asdict(_canonical(how)),
             "dataset": manifest.dataset,
             "manifest": manifest.sha256,
         }
@@ -250,10 +250,16 @@ class Features:
         """A frozen call in the asked precision, as float32 on the CPU."""
         import torch
 
+        _ = self.model  # loaded here: parameters made in inference mode could never be trained
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.compute.precision)
         with torch.inference_mode(), torch.autocast(self.compute.device, dtype=dtype, enabled=dtype is not None):
             answer = call()
         return answer.float().cpu().numpy()
+
+
+def _canonical(preprocess: Preprocess) -> Preprocess:
+    """With numbers of the declared types: 0 and 0.0 are one key."""
+    return msgspec.convert(dataclasses.asdict(preprocess), Preprocess)
 
 
 def loader_code(import_string: str) -> str:

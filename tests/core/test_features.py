@@ -21,7 +21,7 @@ from medbench.manifest import ImageFacts, Manifest, build_table
 from medbench.protocols import Compute
 from medbench.samples import Sample
 
-HOW = Preprocess(resize=8, mode="squash", crop=8, mean=(0.0,) * 3, std=(1.0,) * 3)
+HOW = Preprocess(resize=8, mode="squash", crop=8, mean=(0,) * 3, std=(1,) * 3)  # whole numbers are one key with 0.0
 IDENTITY = ModelIdentity(method="brightness", variant="plain", version=1, checkpoint=None, seed=0, code="")
 
 
@@ -191,6 +191,22 @@ def test_texts_are_kept_by_their_words(tmp_path):
     assert source.texts(["a", "bbb", "a"])[:, 0].tolist() == [1, 3, 1]
     source.texts(["bbb", "cc"])
     assert model.asked == ["a", "bbb", "cc"]
+
+
+def test_a_model_that_was_loaded_for_its_features_can_be_trained(tmp_path):
+    class Trainable(Brightness):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(2))
+
+        def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+            return super().encode_images(images) * self.weight
+
+    source = features(None, tmp_path)
+    source.load = Trainable
+    source.encode(draw(tmp_path, 2), preprocess=HOW)
+    source.model.weight.sum().backward()
+    assert source.model.weight.grad is not None
 
 
 def test_no_image_gives_no_row(tmp_path):

@@ -20,7 +20,7 @@ from medbench_tasks.segmentation.metrics import (
     overlap_of,
     score_masks,
 )
-from medbench_tasks.segmentation.recipe import METRICS
+from medbench_tasks.segmentation.recipe import MEDSLIP_METRICS, METRICS
 
 PIXELS = hnp.arrays(np.uint8, (7, 5), elements=st.integers(0, 1))
 PAIRS = st.lists(st.tuples(PIXELS, PIXELS), min_size=1, max_size=6)
@@ -59,7 +59,7 @@ def test_scores_are_means_over_the_named_images_and_inside_their_intervals(pairs
     batches = np.arange(len(pairs)) // batch_size
     dice = dice_each(overlap)
     scores = score_masks(overlap, batches, [f"p{index}" for index in range(len(pairs))])
-    assert set(scores) == {metric.name for metric in METRICS}
+    assert set(scores) == {metric.name for metric in (*METRICS, *MEDSLIP_METRICS)}
     assert scores["dice-all"].value == pytest.approx(dice.mean())
     means = [dice[batches == batch].mean() for batch in np.unique(batches)]
     assert scores["dice-as-released"].value == pytest.approx(np.mean(means))

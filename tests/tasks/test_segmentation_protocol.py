@@ -70,12 +70,12 @@ def test_a_constant_encoder_sees_each_training_image_once(standard):
     assert outcome.notes["epochs"] == 8
 
 
-def test_a_finished_training_is_not_repeated(standard):
+def test_a_finished_training_is_not_repeated(standard, parts):
     context, outcome = standard
-    progress = Silent()
-    again = PROTOCOL.run(replace(context, model=ToyPyramid(), progress=progress))
+    once_more = context_of(context.work_dir.parent, ToyPyramid(), STANDARD, parts)
+    again = PROTOCOL.run(once_more)
     assert again.predictions.equals(outcome.predictions)
-    assert not progress.losses
+    assert not once_more.progress.losses
 
 
 def test_a_killed_trial_goes_on_and_ends_as_one_that_was_not(standard, parts, tmp_path, monkeypatch):
@@ -84,10 +84,10 @@ def test_a_killed_trial_goes_on_and_ends_as_one_that_was_not(standard, parts, tm
     context = context_of(tmp_path, ToyPyramid(), STANDARD, parts)
     with pytest.raises(KeyboardInterrupt):
         PROTOCOL.run(replace(context, progress=Silent(kill_at=4)))
-    progress = Silent()
-    resumed = PROTOCOL.run(replace(context, model=ToyPyramid(), progress=progress))
+    second_start = context_of(tmp_path, ToyPyramid(), STANDARD, parts)
+    resumed = PROTOCOL.run(second_start)
     assert resumed.predictions.equals(outcome.predictions)
-    assert len(progress.losses) == 5
+    assert len(second_start.progress.losses) == 5
     assert resumed.notes["epochs"] == 8
 
 

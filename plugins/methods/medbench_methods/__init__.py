@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medbench.hookspecs import hookimpl
-from medbench_methods import imagenet, medst, mgca, random_weights
+from medbench_methods import imagenet, medslip, medst, mgca, random_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 @hookimpl
 def medbench_methods() -> Iterable[MethodSpec]:
     """Every method of this package."""
-    return (mgca.SPEC, medst.SPEC, imagenet.SPEC, random_weights.SPEC)
+    return (mgca.SPEC, medst.SPEC, medslip.SPEC, imagenet.SPEC, random_weights.SPEC)

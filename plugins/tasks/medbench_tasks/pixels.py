@@ -1,8 +1,10 @@
-"""Grey images squashed to a square, each decoded once and memory-mapped afterwards."""
+"""Grey images as squares of one size, each decoded once and memory-mapped afterwards."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,8 +15,10 @@ from torch.utils.data import DataLoader, Dataset
 from medbench.errors import TrialError
 from medbench.files import write_atomically
 from medbench.images import ImageError
+from medbench.preprocessing import resized
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,17 +28,30 @@ if TYPE_CHECKING:
     from medbench.protocols import TrialContext
     from medbench_tasks.recipes import TrainingRecipe
 
+    _Frame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
 _HALF = (0.5, 0.5, 0.5)
 
 
-class SquashedPixels:
-    """The images of a manifest as (N, size, size) uint8 in a file, aspect not kept, bilinear.
+class StoredPixels:
+    """The images of a manifest as (N, size, size) uint8 in a file.
 
     The file is written in the trial's work folder at the first use, as the phase ``prepare``, and reused after a kill.
     """
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        """(size, size) uint8, a copy."""
+        return np.array(self._pixels[index])
+
+
+class SquashedPixels(StoredPixels):
+    """`StoredPixels` whose aspect is not kept, bilinear."""
 
     @classmethod
     def prepare(cls, manifest: Manifest, part: str, size: int, context: TrialContext) -> SquashedPixels:
@@ -44,15 +61,22 @@ class SquashedPixels:
         """
         path = context.work_dir / f"pixels-{part}-{size}.npy"
         if not path.is_file():
-            _write(manifest, size, path, context)
+            _write(manifest, partial(squash, size=size), size, path, context)
         return cls(np.load(path, mmap_mode="r"))
 
-    def __len__(self) -> int:
-        return len(self._pixels)
 
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """(size, size) uint8, a copy."""
-        return np.array(self._pixels[index])
+class FramedPixels(StoredPixels):
+    """`StoredPixels` resized and cropped as a `Preprocess` says; its mean and deviation are not applied."""
+
+    @classmethod
+    def prepare(cls, manifest: Manifest, part: str, preprocess: Preprocess, context: TrialContext) -> FramedPixels:
+        """As `SquashedPixels.prepare`, with squares of ``preprocess.crop`` pixels."""
+        frame = {name: value for name, value in asdict(preprocess).items() if name not in {"mean", "std"}}
+        digest = hashlib.sha256(repr(sorted(frame.items())).encode()).hexdigest()[:12]
+        path = context.work_dir / f"pixels-{part}-{digest}.npy"
+        if not path.is_file():
+            _write(manifest, partial(resized, preprocess=preprocess), preprocess.crop, path, context)
+        return cls(np.load(path, mmap_mode="r"))
 
 
 def squash(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -75,11 +99,11 @@ def normalise(pixels: NDArray[np.uint8], preprocess: Preprocess) -> torch.Tensor
 
 
 class _Decoded(Dataset[Any]):
-    """Squashed images, or the message of what went wrong: exceptions do not cross processes as they are."""
+    """Images in their frame, or the message of what went wrong: exceptions do not cross processes as they are."""
 
-    def __init__(self, manifest: Manifest, size: int) -> None:
+    def __init__(self, manifest: Manifest, frame: _Frame) -> None:
         self._manifest = manifest
-        self._size = size
+        self._frame = frame
 
     def __len__(self) -> int:
         return len(self._manifest)
@@ -87,16 +111,16 @@ class _Decoded(Dataset[Any]):
     def __getitem__(self, index: int) -> NDArray[np.uint8] | str:
         row = self._manifest.row(index)
         try:
-            return squash(row.pixels(), self._size)
+            return self._frame(row.pixels())
         except ImageError as error:
             return f"sample {row.sample_id}: {error}"
 
 
-def _write(manifest: Manifest, size: int, path: Path, context: TrialContext) -> None:
+def _write(manifest: Manifest, frame: _Frame, size: int, path: Path, context: TrialContext) -> None:
     if not len(manifest):
         raise TrialError(f"{manifest.dataset} has no sample to prepare")
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(manifest), size, size)}
-    loader = DataLoader(_Decoded(manifest, size), batch_size=None, num_workers=context.compute.workers)
+    loader = DataLoader(_Decoded(manifest, frame), batch_size=None, num_workers=context.compute.workers)
     context.progress.phase("prepare", len(manifest))
 
     def write(partial: Path) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
+from medbench.errors import UsageError
 from medbench.specs import Recipe
 from medbench_tasks.recipe_checks import check_choices, check_positive, check_whole_numbers
 
-_LEAST = {"image_size": 32, "epochs": 1, "batch_size": 1, "patience": 1, "validate_every": 1}
+_LEAST = MappingProxyType(
+    {
+        **{"image_size": 32, "epochs": 1, "batch_size": 1, "patience": 1, "validate_every": 1, "validate_from": 1},
+        **{"warmup_steps": 0, "schedule_steps": 0},
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +26,20 @@ class TrainingRecipe(Recipe):
     ``patience`` is the number of epochs without improvement after which training stops, ``validate_every`` the epochs
     between two validations. ``batchnorm`` says how a frozen encoder's BatchNorm behaves: ``frozen`` uses its running
     statistics, ``batch`` uses batch statistics and lets the running ones drift, as the released scripts do.
-    ``schedule`` starts after ``warmup_epochs`` of linear warm-up; ``clip_grad`` bounds the gradient's norm (None = off).
+    ``validate_from`` is the first epoch that is validated (the last always is).
+    ``optimiser`` is ``adamw``, ``adam`` (its decay joins the gradient) or ``sgd`` with ``momentum``. An encoder that is
+    trained has ``encoder_lr`` times the head's ``lr``; ``decay`` says whether ``weight_decay`` is on ``all`` parameters or
+    on ``matrices`` alone, so not on biases and norms.
+    ``schedule`` starts after ``warmup_epochs`` of linear warm-up; where ``schedule_steps`` is not 0, warm-up and schedule
+    are ``warmup_steps`` and ``schedule_steps`` optimiser steps long, whatever the epochs, and the last rate then stays.
+    ``clip_grad`` bounds the gradient's norm (None = off).
     ``drop_last`` leaves out the last batch of a training epoch where it is not full, unless it is the only one; validation
     keeps its last batch always. ``normalise`` is ``method`` for the encoder's own mean and standard deviation, or
     ``half`` for 0.5 whatever the encoder, as in the MGCA release.
-    A field out of its range or choices raises `UsageError`.
+    A field out of its range or choices raises `UsageError`; ``LEAST`` are the least values of whole numbers.
     """
+
+    LEAST: ClassVar[Mapping[str, int]] = _LEAST
 
     image_size: int = 224
     epochs: int = 50
@@ -33,19 +49,32 @@ class TrainingRecipe(Recipe):
     betas: tuple[float, float] = (0.9, 0.999)
     patience: int = 10
     validate_every: int = 1
+    validate_from: int = 1
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = 0.9
+    encoder_lr: float = 1.0
+    decay: Literal["all", "matrices"] = "all"
     freeze_encoder: bool = True
     batchnorm: Literal["frozen", "batch"] = "frozen"
     augment: bool = False
     warmup_epochs: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = 0
+    schedule_steps: int = 0
     clip_grad: float | None = None
     drop_last: bool = False
     normalise: Literal["method", "half"] = "method"
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_whole_numbers(self, _LEAST)
+        check_whole_numbers(self, self.LEAST)
         check_positive(self, "lr")
+        check_positive(self, "encoder_lr")
+        if 0 < self.schedule_steps <= self.warmup_steps:
+            raise UsageError(
+                f"recipe field schedule_steps cannot be {self.schedule_steps}",
+                fix=f"use more than the {self.warmup_steps} warmup_steps, or 0",
+            )
 
     @property
     def encoder_is_constant(self) -> bool:
@@ -111,3 +140,8 @@ MGCA_DETECTION_RSNA = DetectionRecipe(
 
 Training drops a last batch that is not full, as released; validation keeps it, where the release drops it too.
 """
+
+MGCA_DETECTION_OBJECT_CXR = replace(
+    MGCA_DETECTION_RSNA, fraction_overrides=((0.01, (("lr", 2.5e-4), ("batch_size", 8))),)
+)
+"""The published protocol on Object-CXR (MGCA's released scripts; 1 %: lr 2.5e-4 and batch 8)."""

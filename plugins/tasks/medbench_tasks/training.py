@@ -41,6 +41,7 @@ SAVE_SECONDS = 30.0
 class FitReport:
     """How a training went: epochs run in all, the epoch whose weights are kept, its validation score, and seconds spent now.
 
+    ``epochs_now`` of the ``epochs`` were run in those ``seconds``, the others before a kill.
     ``best_score`` is NaN where no validation gave a finite number; the last epoch is then kept.
     """
 
@@ -48,6 +49,7 @@ class FitReport:
     best_epoch: int
     best_score: float
     seconds: float
+    epochs_now: int = 0
 
 
 def seed_everything(seed: int) -> None:
@@ -91,6 +93,7 @@ def fit(
         epochs=recipe.epochs,
         save_seconds=save_seconds,
     )
+    epochs_before = keeper.state.epoch
     if not keeper.finished:
         runner = QuietRunner(
             device=torch.device(context.compute.device),
@@ -98,7 +101,12 @@ def fit(
             work_dir=str(context.work_dir / "mmengine"),
             train_dataloader=_train_loader(train, recipe, context),
             val_dataloader=_eval_loader(valid, recipe.batch_size, context.compute),
-            train_cfg={"by_epoch": True, "max_epochs": recipe.epochs, "val_interval": recipe.validate_every},
+            train_cfg={
+                "by_epoch": True,
+                "max_epochs": recipe.epochs,
+                "val_interval": recipe.validate_every,
+                "val_begin": min(recipe.validate_from, recipe.epochs),
+            },
             val_cfg={},
             val_evaluator=[metric],
             optim_wrapper=_optimiser(model, recipe, context.compute),
@@ -121,6 +129,7 @@ def fit(
         best_epoch=keeper.state.best_epoch,
         best_score=keeper.state.best_score,
         seconds=time.monotonic() - started,
+        epochs_now=keeper.state.epoch - epochs_before,
     )
 
 
@@ -157,11 +166,8 @@ class AutocastOptimWrapper(OptimWrapper):  # type: ignore[misc]
 
 
 def _optimiser(model: nn.Module, recipe: TrainingRecipe, compute: Compute) -> OptimWrapper:
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings: dict[str, Any] = {
-        "optimizer": torch.optim.AdamW(
-            trainable, lr=recipe.lr, betas=(recipe.betas[0], recipe.betas[1]), weight_decay=recipe.weight_decay
-        ),
+        "optimizer": _bare_optimiser(parameter_groups(model, recipe), recipe),
         "clip_grad": None if recipe.clip_grad is None else {"max_norm": recipe.clip_grad},
     }
     device_type = torch.device(compute.device).type
@@ -174,7 +180,30 @@ def _optimiser(model: nn.Module, recipe: TrainingRecipe, compute: Compute) -> Op
     raise UsageError(f"precision '{compute.precision}' cannot train on {compute.device}", fix="use fp32 or bf16")
 
 
+def parameter_groups(model: nn.Module, recipe: TrainingRecipe) -> list[dict[str, Any]]:
+    """The parameters that get gradients, in groups of one learning rate and decay each, empty ones left out.
+
+    The encoder's are those with ``encoder`` as a part of their name, as in ``backbone.encoder.stem.weight``.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = recipe.lr * (recipe.encoder_lr if "encoder" in name.split(".") else 1.0)
+            decays = recipe.decay == "all" or parameter.ndim > 1
+            groups.setdefault((rate, recipe.weight_decay if decays else 0.0), []).append(parameter)
+    return [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]
+
+
+def _bare_optimiser(groups: list[dict[str, Any]], recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
+    kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=recipe.lr, betas=(recipe.betas[0], recipe.betas[1]))
+
+
 def _schedule(recipe: TrainingRecipe) -> list[dict[str, Any]]:
+    if recipe.schedule_steps:
+        return _schedule_in_steps(recipe)
     parts: list[dict[str, Any]] = []
     warmup = min(recipe.warmup_epochs, recipe.epochs - 1)
     common = {"by_epoch": True, "convert_to_iter_based": True}
@@ -184,6 +213,18 @@ def _schedule(recipe: TrainingRecipe) -> list[dict[str, Any]]:
         parts.append(
             {"type": "CosineAnnealingLR", "begin": warmup, "end": recipe.epochs, "eta_min_ratio": 0.01, **common}
         )
+    return parts
+
+
+def _schedule_in_steps(recipe: TrainingRecipe) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    warmup, end = recipe.warmup_steps, recipe.schedule_steps
+    if warmup > 0:
+        parts.append({"type": "LinearLR", "start_factor": 0.01, "begin": 0, "end": warmup, "by_epoch": False})
+    if recipe.schedule == "cosine":
+        # mmengine leaves out the step at which a part ends, where the rate would be lowest
+        whole = {"begin": warmup, "end": end + 1, "T_max": end - warmup, "by_epoch": False}
+        parts.append({"type": "CosineAnnealingLR", "eta_min_ratio": 0.01, **whole})
     return parts
 
 

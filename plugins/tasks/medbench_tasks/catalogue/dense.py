@@ -1,4 +1,4 @@
-"""The catalogue of tasks: dataset x protocol x recipe, with the metric that ranks."""
+"""Detection and segmentation: heads on the feature maps of an encoder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from dataclasses import replace
 
 from medbench.specs import MetricSpec, TaskSpec
 from medbench_tasks import reported
-from medbench_tasks.recipes import MGCA_DETECTION_RSNA, QUICK_DETECTION, STANDARD_DETECTION
+from medbench_tasks.recipes import (
+    MGCA_DETECTION_OBJECT_CXR,
+    MGCA_DETECTION_RSNA,
+    QUICK_DETECTION,
+    STANDARD_DETECTION,
+)
 from medbench_tasks.segmentation.recipe import (
+    MEDSLIP_METRICS,
+    MEDSLIP_SEGMENTATION_SIIM,
     METRICS,
     MGCA_SEGMENTATION_RSNA,
     MGCA_SEGMENTATION_SIIM,
@@ -63,8 +70,8 @@ TASKS = (
         split="image",
         protocol="segmentation",
         capabilities=_DENSE,
-        metrics=METRICS,
-        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM},
+        metrics=(*METRICS, *MEDSLIP_METRICS),
+        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM, "medslip": MEDSLIP_SEGMENTATION_SIIM},
         reported=reported.SIIM_SEGMENTATION,
         loader=_SEGMENTATION,
         requires=("mmengine", "mmcv", "mmseg"),
@@ -101,6 +108,59 @@ TASKS = (
         title="Lungs, covid-chestxray: segmentation",
         dataset="covid-cxr",
         split="patient",
+        protocol="segmentation",
+        capabilities=_DENSE,
+        metrics=METRICS,
+        recipes=_SEGMENTATION_RECIPES,
+        loader=_SEGMENTATION,
+        requires=("mmengine", "mmcv", "mmseg"),
+        tags=("cxr", "segmentation"),
+    ),
+    TaskSpec(
+        id="object-cxr-det",
+        title="Foreign objects, Object-CXR: detection",
+        dataset="object-cxr",
+        split="mgca",
+        protocol="detection",
+        capabilities=_DENSE,
+        metrics=_DETECTION_METRICS,
+        recipes=_DETECTION_RECIPES | {"mgca": MGCA_DETECTION_OBJECT_CXR},
+        reported=reported.OBJECT_CXR_DETECTION,
+        loader=_DETECTION,
+        requires=("mmengine", "mmcv", "mmdet"),
+        tags=("cxr", "detection"),
+    ),
+    TaskSpec(
+        id="object-cxr-seg",
+        title="Foreign objects, Object-CXR: segmentation",
+        dataset="object-cxr",
+        split="mgca",
+        protocol="segmentation",
+        capabilities=_DENSE,
+        metrics=METRICS,
+        recipes=_SEGMENTATION_RECIPES,
+        loader=_SEGMENTATION,
+        requires=("mmengine", "mmcv", "mmseg"),
+        tags=("cxr", "segmentation"),
+    ),
+    TaskSpec(
+        id="tbx11k-det",
+        title="Tuberculosis, TBX11K: detection",
+        dataset="tbx11k",
+        split="official",
+        protocol="detection",
+        capabilities=_DENSE,
+        metrics=_DETECTION_METRICS,
+        recipes=_DETECTION_RECIPES,
+        loader=_DETECTION,
+        requires=("mmengine", "mmcv", "mmdet"),
+        tags=("cxr", "detection"),
+    ),
+    TaskSpec(
+        id="tbx11k-seg",
+        title="Tuberculosis, TBX11K: segmentation of filled boxes",
+        dataset="tbx11k",
+        split="official",
         protocol="segmentation",
         capabilities=_DENSE,
         metrics=METRICS,

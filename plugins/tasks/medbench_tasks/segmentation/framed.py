@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from medbench.errors import TrialError
-from medbench_tasks.segmentation.frames import padded_mask, squashed_mask
+from medbench_tasks.segmentation.frames import nearest_mask, padded_mask, squashed_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,19 +27,27 @@ class FramedMasks(Protocol):
 
 def framed_masks(manifest: Manifest, recipe: SegmentationRecipe, progress: PhaseReporter) -> FramedMasks:
     """The masks in the recipe's ``mask_frame``. Raises `TrialError` for a row without one, now or when it is asked for."""
-    if recipe.mask_frame == "squash":
-        return SquashedMasks(manifest, recipe.image_size, progress)
-    return PaddedMasks(manifest, recipe.image_size)
+    if recipe.mask_frame == "pad":
+        return PaddedMasks(manifest, recipe.image_size)
+    frame = squashed_mask if recipe.mask_frame == "squash" else nearest_mask
+    return SquashedMasks(manifest, recipe.image_size, progress, frame=frame)
 
 
 class SquashedMasks:
     """Binary masks, each decoded once, as the phase ``prepare``, and kept at one bit a pixel."""
 
-    def __init__(self, manifest: Manifest, size: int, progress: PhaseReporter) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        size: int,
+        progress: PhaseReporter,
+        *,
+        frame: Callable[[Mask, int], NDArray[np.float32]] = squashed_mask,
+    ) -> None:
         self._size = size
         self._bits = np.empty((len(manifest), (size * size + 7) // 8), np.uint8)
         for index in progress.track(range(len(manifest)), "prepare", len(manifest)):
-            self._bits[index] = np.packbits(squashed_mask(_mask_of(manifest, index), size) > 0)
+            self._bits[index] = np.packbits(frame(_mask_of(manifest, index), size) > 0)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         pixels = np.unpackbits(self._bits[index], count=self._size * self._size)

@@ -60,13 +60,19 @@ def iou_each(overlap: Overlap) -> NDArray[np.float64]:
     return _ratio(overlap.shared, overlap.predicted + overlap.truth - overlap.shared)
 
 
+def iou_plus_one_each(overlap: Overlap) -> NDArray[np.float64]:
+    """(N,) ``(|P & T| + 1) / (|P | T| + 1)``: MeDSLIP's ``mIoU``, in which every image scores above 0."""
+    union = overlap.predicted + overlap.truth - overlap.shared
+    return (overlap.shared + 1) / (union + 1)
+
+
 def dice_of_batches(dice: NDArray[np.float64], batches: NDArray[np.int64]) -> float:
     """The mean of batch means, as the published script reports it: images of a short last batch weigh more."""
     return float(np.average(dice, weights=_batch_weights(batches)))
 
 
 def score_masks(overlap: Overlap, batches: NDArray[np.int64], patient_ids: Sequence[str]) -> dict[str, MetricValue]:
-    """Every metric of `medbench_tasks.segmentation.recipe.METRICS` by name.
+    """Every metric of `medbench_tasks.segmentation.recipe.METRICS` and `MEDSLIP_METRICS` by name.
 
     ``batches`` (N,) numbers the batch that each image was in. Raises `TrialError` where an identity fails.
     """
@@ -79,6 +85,7 @@ def score_masks(overlap: Overlap, batches: NDArray[np.int64], patient_ids: Seque
         "dice-all": _mean(dice, patient_ids),
         "iou-positive": _mean(iou[positive], patients_with),
         "dice-as-released": _mean_of_batches(dice, batches, patient_ids),
+        "iou-plus-one-as-released": _mean(iou_plus_one_each(overlap), patient_ids),
     }
 
 

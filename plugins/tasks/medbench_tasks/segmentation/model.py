@@ -15,6 +15,7 @@ from medbench_tasks.pyramid import MethodPyramid, MoveInputs
 from medbench_tasks.segmentation import losses
 from medbench_tasks.segmentation.heads import THRESHOLD, UnetHead, head_config
 from medbench_tasks.segmentation.recipe import SegmentationRecipe
+from medbench_tasks.segmentation.resunet import ImageAndMaps, resunet_config
 
 LOSSES = {"mixed": losses.MixedLoss, "bce-dice": losses.BceDiceLoss}
 
@@ -23,10 +24,11 @@ LOSSES = {"mixed": losses.MixedLoss, "bce-dice": losses.BceDiceLoss}
 class BinarySegmentor(EncoderDecoder):
     """An EncoderDecoder whose backbone is built already and whose answers keep their logits beside the mask."""
 
-    def __init__(self, pyramid: MethodPyramid, loss: str, width: int) -> None:
+    def __init__(self, pyramid: MethodPyramid | ImageAndMaps, loss: str, width: int) -> None:
+        config = resunet_config if isinstance(pyramid, ImageAndMaps) else head_config
         super().__init__(
             backbone=ConfigDict(type=_as_given, module=pyramid),
-            decode_head=head_config(pyramid.channels, pyramid.strides, loss, width),
+            decode_head=config(pyramid.channels, pyramid.strides, loss, width),
             data_preprocessor=MoveInputs(),
             test_cfg=ConfigDict(mode="whole"),
         )
@@ -40,12 +42,13 @@ class BinarySegmentor(EncoderDecoder):
 
 
 def build_segmentor(pyramid: MethodPyramid, recipe: SegmentationRecipe) -> BinarySegmentor:
-    """A decoder for the pyramid's strides, freshly drawn, over that pyramid. Raises `TrialError` for unusable strides."""
-    segmentor = BinarySegmentor(pyramid, LOSSES[recipe.loss].__name__, recipe.decoder_width)
+    """The recipe's decoder, freshly drawn, over that pyramid. Raises `TrialError` for strides that it cannot use."""
+    backbone = ImageAndMaps(pyramid) if recipe.decoder == "resunet" else pyramid
+    segmentor = BinarySegmentor(backbone, LOSSES[recipe.loss].__name__, recipe.decoder_width)
     if recipe.loss == "mixed" and isinstance(segmentor.decode_head, UnetHead):
         segmentor.decode_head.draw_as_published()
     return segmentor
 
 
-def _as_given(module: MethodPyramid) -> MethodPyramid:
+def _as_given(module: MethodPyramid | ImageAndMaps) -> MethodPyramid | ImageAndMaps:
     return module

@@ -74,13 +74,14 @@ def _recipe_of(context: TrialContext) -> SegmentationRecipe:
 
 def _read(context: TrialContext, recipe: SegmentationRecipe) -> _Data:
     from medbench_tasks.pixels import SquashedPixels
+    from medbench_tasks.segmentation.cropping import SOURCE, CroppedSamples
     from medbench_tasks.segmentation.samples import SegmentationSamples
 
     def samples(manifest: Manifest, part: Part, augment_seed: int | None = None) -> SegmentationSamples:
-        pixels = SquashedPixels.prepare(manifest, part, recipe.image_size, context)
-        return SegmentationSamples(
-            manifest, pixels, context.model.preprocess, recipe, context.progress, augment_seed=augment_seed
-        )
+        crops = augment_seed is not None and recipe.augmentation == "crop"
+        kind, size = (CroppedSamples, SOURCE) if crops else (SegmentationSamples, recipe.image_size)
+        pixels = SquashedPixels.prepare(manifest, part, size, context)
+        return kind(manifest, pixels, context.model.preprocess, recipe, context.progress, augment_seed=augment_seed)
 
     train, valid, test = (annotated(getattr(context, part), part) for part in PARTS)
     if recipe.balance_train:
@@ -95,11 +96,12 @@ def _read(context: TrialContext, recipe: SegmentationRecipe) -> _Data:
 def _train(context: TrialContext, recipe: SegmentationRecipe, data: _Data) -> tuple[BinarySegmentor, FitReport]:
     from medbench_tasks.pyramid import MethodPyramid, encode_features
     from medbench_tasks.segmentation.model import build_segmentor
+    from medbench_tasks.segmentation.resunet import STRIDES
     from medbench_tasks.segmentation.validation import MaskScores
     from medbench_tasks.training import fit, seed_everything
 
     seed_everything(context.seed)
-    pyramid = MethodPyramid.from_context(context)
+    pyramid = MethodPyramid.from_context(context, strides=STRIDES if recipe.decoder == "resunet" else None)
     model = build_segmentor(pyramid, recipe)
     report = fit(
         model,
@@ -107,7 +109,7 @@ def _train(context: TrialContext, recipe: SegmentationRecipe, data: _Data) -> tu
         valid=encode_features(pyramid, data.valid, context),
         metric=MaskScores(model.decode_head.loss_decode, prefix="mask"),
         monitor=f"mask/{recipe.select}",
-        rule="greater" if recipe.select == "dice" else "less",
+        rule="less" if recipe.select == "loss" else "greater",
         scope="mmseg",
         context=context,
     )

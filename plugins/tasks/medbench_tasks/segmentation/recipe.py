@@ -16,22 +16,32 @@ METRICS = (
 )
 """The first ranks: over all images an all-background answer scores the share of empty ones, which is most."""
 
+MEDSLIP_METRICS = (
+    MetricSpec(name="iou-plus-one-as-released", title="IoU (one pixel added to both, all images)", as_released=True),
+)
+"""What MeDSLIP's script prints beside `METRICS`: its ``mIoU``. Its Dice is ``dice-all``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationRecipe(TrainingRecipe):
     """A decoder on a method's feature maps, one class against background.
 
     ``loss`` is ``bce-dice`` or the published ``mixed``. ``mask_frame`` says how a mask becomes square: ``squash`` with the
-    image, or ``pad`` to keep its aspect and its soft edges, as published. ``select`` is what the best epoch is chosen by
-    on the validation part: the lowest ``loss``, or the highest mean ``dice`` over images with foreground (over all
-    images where none has). ``balance_train`` keeps all training images with foreground and as many without.
-    ``decoder_width`` is that of the U-Net decoder at full size, 16 as published; PUP's is four times as wide.
-    With ``mixed`` the U-Net also starts as the published one does.
+    image by area, ``nearest`` with the image as MeDSLIP does, or ``pad`` to keep its aspect and its soft edges, as MGCA
+    does. ``select`` is what the best epoch is chosen by on the validation part: the lowest ``loss``, or the highest mean
+    ``dice`` over images with foreground (over all images where none has) or ``dice-all`` over all. ``augmentation``, where
+    the recipe augments, is MGCA's ``turn`` (rotation and scale) or MeDSLIP's ``crop`` (random crop and mirror).
+    ``decoder`` is the one that fits the encoder's ``strides``, or MeDSLIP's ``resunet``, for maps of strides 2 to 16.
+    ``balance_train`` keeps all training images with foreground and as many without.
+    ``decoder_width`` is that of the U-Net decoder at full size, 16 as published; PUP's is four times as wide, and ``resunet``'s
+    is 64 as published. With ``mixed`` the U-Net also starts as the published one does.
     """
 
     loss: Literal["bce-dice", "mixed"] = "bce-dice"
-    mask_frame: Literal["squash", "pad"] = "squash"
-    select: Literal["dice", "loss"] = "dice"
+    mask_frame: Literal["squash", "nearest", "pad"] = "squash"
+    select: Literal["dice", "dice-all", "loss"] = "dice"
+    augmentation: Literal["turn", "crop"] = "turn"
+    decoder: Literal["strides", "resunet"] = "strides"
     balance_train: bool = False
     decoder_width: int = 16
 
@@ -78,6 +88,31 @@ Augmentation acts on the image already squashed to 224 pixels, where the release
 
 MGCA_SEGMENTATION_RSNA = replace(MGCA_SEGMENTATION_SIIM, fraction_overrides=(), batch_size=16, balance_train=False)
 """The published protocol on RSNA: batch 16, all negatives kept."""
+
+MEDSLIP_SEGMENTATION_SIIM = SegmentationRecipe(
+    epochs=1000,
+    batch_size=64,
+    lr=1e-5,
+    weight_decay=0.02,
+    decay="matrices",
+    patience=1000,
+    freeze_encoder=False,
+    drop_last=True,
+    augment=True,
+    augmentation="crop",
+    mask_frame="nearest",
+    select="dice-all",
+    decoder="resunet",
+    decoder_width=64,
+)
+"""The published protocol on SIIM (MeDSLIP's released scripts): encoder and decoder trained, the rate constant.
+
+Its 1000 epochs are those of the released configuration, which is for 1 % of the training images. Differences: the best
+epoch is chosen by Dice on the validation part, where the release chooses it on the test images; the last batch of an
+evaluation is kept, where the release drops it; crops are cut from images squashed to 512 pixels, where the release cuts
+them from the originals; what is drawn is drawn by the seed, where the release does not seed. A method without maps of
+strides 2 to 16 is refused.
+"""
 
 QUICK_SEGMENTATION = replace(
     STANDARD_SEGMENTATION, fraction_overrides=(), epochs=12, batch_size=4, lr=5e-3, validate_every=4, decoder_width=8

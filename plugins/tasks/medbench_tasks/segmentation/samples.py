@@ -44,6 +44,7 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
         self._pixels = pixels
         self._preprocess = preprocess_of(recipe, preprocess)
         self._size = recipe.image_size
+        self._progress = progress
         self._masks = framed_masks(manifest, recipe, progress)
         self._augment_seed = augment_seed
         self._epoch = 0
@@ -75,7 +76,7 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
         return self._masks[index]
 
     def truth(self, index: int) -> Mask:
-        """The mask that metrics compare with: true where `mask` is at least (``squash``) or above (``pad``) one half."""
+        """The mask that metrics compare with: true where `mask` is above one half."""
         return encode_mask(self.mask(index) > 0.5)
 
     def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:

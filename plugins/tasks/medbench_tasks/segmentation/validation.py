@@ -13,7 +13,8 @@ from torch import nn
 
 @METRICS.register_module()
 class MaskScores(BaseMetric):
-    """``loss``: mean of batch losses, each weighing its images; ``dice``: mean over images with foreground.
+    """``loss``: mean of batch losses, each weighing its images; ``dice``: mean over images with foreground;
+    ``dice-all``: over all images, where an empty answer to an empty mask scores 1.
 
     Where no validation image has foreground, ``dice`` is over all images: the share that is answered empty.
     """
@@ -37,4 +38,8 @@ class MaskScores(BaseMetric):
         loss = sum(result[0] for result in results) / len(results)
         dice = [(2 * shared / (p + t) if p + t else 1.0, t > 0) for _, shared, p, t in results]
         chosen = [value for value, positive in dice if positive] or [value for value, _ in dice]
-        return {"loss": loss, "dice": sum(chosen) / len(chosen)}
+        return {
+            "loss": loss,
+            "dice": sum(chosen) / len(chosen),
+            "dice-all": sum(value for value, _ in dice) / len(dice),
+        }

@@ -1,0 +1,83 @@
+"""What training does to images: torchvision's transforms on 8-bit grey pixels, drawn per sample and epoch.
+
+A draw depends on the seed, the epoch and the sample's index alone, so neither a resumption nor the number of workers moves
+it, and no other random number of the process is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+from medbench_tasks.finetuning.randaugment import AlbefRandAugment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medbench_tasks.finetuning.recipe import FineTuningRecipe
+
+_MEDSLIP_SCALE = (0.2, 1.0)
+_MILD_SCALE = (0.6, 1.0)
+_USUAL_SCALE = (0.08, 1.0)
+_BLUR_KERNEL = 13  # three deviations of the widest blur to each side
+
+
+class Augmentation:
+    """A recipe's augmentation for inputs of ``side`` pixels; called as ``augmentation(pixels, epoch, index)``."""
+
+    def __init__(self, recipe: FineTuningRecipe, side: int, seed: int) -> None:
+        self._transform = v2.Compose(TRANSFORMS[recipe.augment](side))
+        self._seed = seed
+
+    def __call__(self, pixels: NDArray[np.uint8], epoch: int, index: int) -> Tensor:
+        """(H, W) uint8 -> (side, side) uint8, as sample ``index`` looks in that epoch."""
+        draw = np.random.SeedSequence((self._seed, epoch, index)).generate_state(1, np.uint64)[0]
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(draw >> np.uint64(1)))  # not torch.manual_seed: it moves GPUs too
+            augmented: Tensor = self._transform(torch.from_numpy(pixels)[None])
+        return augmented[0]
+
+
+def _crop(side: int) -> list[torch.nn.Module]:
+    return [v2.RandomCrop(side, pad_if_needed=True)]
+
+
+def _moco2(side: int) -> list[torch.nn.Module]:
+    """MoCo v2's, as the MGCA release has it for CheXpert; its grey-scale step, hue and saturation do nothing to grey."""
+    return [
+        *_crop(side),
+        v2.RandomApply([v2.ColorJitter(brightness=0.4, contrast=0.4)], p=0.8),
+        v2.RandomApply([v2.GaussianBlur(_BLUR_KERNEL, sigma=(0.1, 2.0))], p=0.5),
+        v2.RandomHorizontalFlip(),
+    ]
+
+
+def _mild(side: int) -> list[torch.nn.Module]:
+    return [v2.RandomResizedCrop(side, scale=_MILD_SCALE)]
+
+
+def _benchx(side: int) -> list[torch.nn.Module]:
+    return [v2.RandomResizedCrop(side, scale=_USUAL_SCALE), v2.RandomHorizontalFlip()]
+
+
+def _medslip(side: int) -> list[torch.nn.Module]:
+    return [
+        v2.RandomResizedCrop(side, scale=_MEDSLIP_SCALE, interpolation=InterpolationMode.BICUBIC),
+        v2.RandomHorizontalFlip(),
+        AlbefRandAugment(),
+    ]
+
+
+TRANSFORMS: dict[str, Callable[[int], list[torch.nn.Module]]] = {
+    "crop": _crop,
+    "moco2": _moco2,
+    "mild": _mild,
+    "benchx": _benchx,
+    "medslip": _medslip,
+}
+"""By the recipe's ``augment``: the steps that make (1, H, W) uint8 into (1, side, side)."""

@@ -1,0 +1,42 @@
+"""How an image becomes the encoder's input, in training and afterwards, as the recipe says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medbench.capabilities import Preprocess
+    from medbench_tasks.finetuning.recipe import FineTuningRecipe
+
+_HALF = 0.5
+_BENCHX_MEAN, _BENCHX_STD = 0.4978, 0.2449
+_IN_PLACE = ("none", "crop", "moco2")
+"""Augmentations that keep the frame's scale."""
+
+
+def evaluation_frame(recipe: FineTuningRecipe, preprocess: Preprocess) -> Preprocess:
+    """What is done to validation and test images, by a recipe on a method whose own way is ``preprocess``."""
+    side = recipe.image_size or preprocess.crop
+    if recipe.frame == "mgca":
+        frame = replace(
+            preprocess, resize=round(side * 8 / 7), mode="pad", crop=side, interpolation="area", equalise=False
+        )
+    elif recipe.frame == "benchx":
+        frame = replace(preprocess, resize=side, mode="shorter", crop=side, interpolation="bilinear", equalise=False)
+    else:
+        frame = replace(preprocess, resize=round(preprocess.resize * side / preprocess.crop), crop=side)
+    if recipe.normalise == "half":
+        return replace(frame, mean=(_HALF,) * 3, std=(_HALF,) * 3)
+    if recipe.normalise == "benchx":
+        return replace(frame, mean=(_BENCHX_MEAN,) * 3, std=(_BENCHX_STD,) * 3)
+    return frame
+
+
+def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess:
+    """What is kept of training images for augmentation to cut from: the whole frame, before its centre is cropped."""
+    if recipe.augment == "none":
+        return evaluation
+    scale = 1.0 if recipe.augment in _IN_PLACE else recipe.source_scale
+    side = max(evaluation.crop, round(evaluation.resize * scale))
+    return replace(evaluation, resize=side, crop=side)

@@ -1,0 +1,176 @@
+"""The recipes of fine-tuning, and of heads trained over images, as plain data; importable without torch or numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+from medbench.specs import Recipe
+from medbench_tasks.classification.recipe import LabelRecipe, check_label_reading
+from medbench_tasks.recipe_checks import check_positive
+from medbench_tasks.recipes import TrainingRecipe
+
+Settings = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuningRecipe(TrainingRecipe, LabelRecipe):
+    """A linear head on an encoder that is trained along, or stays frozen.
+
+    ``image_size`` is the side of the encoder's input, 0 for the one that the method asks for. ``frame`` is how an image
+    becomes square: ``method`` as the method does it; ``mgca`` pads it to a square of 8/7 of the side and crops the centre;
+    ``benchx`` scales the shorter side and crops the centre. ``normalise`` may also be ``benchx``: mean 0.4978, deviation
+    0.2449.
+
+    ``augment`` is what training does to an image: ``none``; ``crop``, a random crop of the frame; ``moco2``, that with
+    brightness, contrast, blur and flip; ``mild``, a random resized crop of 0.6 to 1 of the area; ``benchx``, one of 0.08
+    to 1 with flip; ``medslip``, one of 0.2 to 1 with flip and RandAugment. Resized crops are taken from the whole frame,
+    which is kept at ``source_scale`` times its size.
+
+    ``head_norm`` puts a LayerNorm before the linear layer. ``head_init`` draws that layer's weights as torch does, or from
+    a normal of deviation 2e-5 truncated at twice that, with biases 0. ``binary_head`` concerns a single label: one logit
+    under a sigmoid, or two under a softmax.
+
+    ``select`` chooses the epoch on the validation part: the lowest ``loss``, or the highest ``auroc`` or ``f1`` (at 0.5, or
+    of the likeliest class), macro over the labels that have both classes there; where none has, the loss. ``thresholds``
+    that the predictions carry are those of best F1 on the validation part, or ``half``.
+
+    ``method_settings`` gives the fields that a publication chose method by method, under ``method@variant`` or ``method``;
+    see `for_method`.
+    """
+
+    LEAST: ClassVar[Mapping[str, int]] = MappingProxyType({**TrainingRecipe.LEAST, "image_size": 0})
+
+    image_size: int = 0
+    freeze_encoder: bool = False
+    augment: Literal["none", "crop", "moco2", "mild", "benchx", "medslip"] = "mild"  # type: ignore[assignment]
+    frame: Literal["method", "mgca", "benchx"] = "method"
+    normalise: Literal["method", "half", "benchx"] = "method"  # type: ignore[assignment]
+    source_scale: float = 1.25
+    head_norm: bool = False
+    head_init: Literal["torch", "truncated-normal"] = "torch"
+    binary_head: Literal["sigmoid", "softmax"] = "sigmoid"
+    select: Literal["loss", "auroc", "f1"] = "auroc"
+    thresholds: Literal["validation", "half"] = "validation"
+    method_settings: tuple[tuple[str, Settings], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_label_reading(self)
+        check_positive(self, "source_scale")
+
+    @property
+    def encoder_stays(self) -> bool:
+        """Whether an image's features stay the same through the training."""
+        return self.freeze_encoder and self.batchnorm == "frozen"
+
+    @property
+    def encoder_is_constant(self) -> bool:
+        """Whether the features of training images can be computed once: they stay, and images are not augmented."""
+        return self.encoder_stays and self.augment == "none"
+
+
+def for_method(recipe: FineTuningRecipe, method: str, presets: Iterable[Recipe]) -> tuple[FineTuningRecipe, bool]:
+    """The recipe with its ``method_settings`` for ``method`` (``mgca@resnet50``), and whether it had any.
+
+    They replace the fields that are as the recipe's own preset (the one of ``presets`` with the same settings) has them:
+    what a user or the data fraction changed goes before.
+    """
+    by_name = dict(recipe.method_settings)
+    settings = by_name.get(method, by_name.get(method.partition("@")[0]))
+    if settings is None:
+        return recipe, False
+    preset = next((one for one in presets if _settings_of(one) == recipe.method_settings), recipe)
+    untouched = {name: value for name, value in settings if getattr(recipe, name) == getattr(preset, name)}
+    return replace(recipe, **untouched), True
+
+
+def _settings_of(recipe: Recipe) -> tuple[tuple[str, Settings], ...]:
+    return recipe.method_settings if isinstance(recipe, FineTuningRecipe) else ()
+
+
+STANDARD_FINE_TUNING = FineTuningRecipe(
+    fraction_overrides=(
+        (0.01, (("batch_size", 16), ("epochs", 100), ("patience", 100), ("validate_every", 4))),
+        (0.1, (("epochs", 50), ("patience", 50))),
+    ),
+    epochs=30,
+    batch_size=32,
+    lr=5e-4,
+    encoder_lr=0.1,
+    weight_decay=0.05,
+    decay="matrices",
+    patience=30,
+    warmup_epochs=1,
+    schedule="cosine",
+    clip_grad=1.0,
+)
+"""Sound practice, one setting for every encoder.
+
+AdamW, because one pair of rates then serves convolutional nets and transformers alike, which SGD does not; a tenth of the
+head's rate for the encoder, so that a new head does not undo what was learnt before; warm-up, cosine and clipping, because
+large transformers diverge without. The schedule runs to its end, longer in epochs where an epoch is a few steps. Crops are
+mild, since a finding may be small and at the edge, and nothing is flipped: a chest's left and right are not alike. The
+epoch is chosen by the metric that ranks, on the validation part.
+"""
+
+QUICK_FINE_TUNING = replace(
+    STANDARD_FINE_TUNING, fraction_overrides=(), epochs=4, batch_size=16, lr=1e-3, patience=4, source_scale=1.0
+)
+"""A few epochs, to see on a CPU that everything works; its numbers are not those of `standard`."""
+
+MGCA_LINEAR = FineTuningRecipe(
+    seeds=(42,),
+    epochs=50,
+    batch_size=48,
+    lr=5e-4,
+    weight_decay=1e-6,
+    patience=10,
+    freeze_encoder=True,
+    augment="crop",
+    frame="mgca",
+    normalise="half",
+    source_scale=1.0,
+    drop_last=True,
+    select="loss",
+)
+"""MGCA's linear classification (its released scripts for RSNA and COVIDx): a frozen encoder in eval mode, a linear head on
+its pooled feature, AdamW at a constant rate, random crops of 224 from the padded 256, the epoch of lowest validation loss.
+
+Validation keeps its last batch, where the release drops one that is not full. The published fractions are drawn with seed
+42 from the training table; here they are the nested subsets that every recipe uses.
+"""
+
+MGCA_LINEAR_CHEXPERT = replace(
+    MGCA_LINEAR,
+    augment="moco2",
+    blank="absent",
+    uncertain="absent",
+    uncertain_present=("Atelectasis", "Edema", "Pleural Effusion"),
+)
+"""MGCA's linear classification on CheXpert: MoCo v2's augmentation, a blank read as absent, and the uncertain ones as the
+release's constants say: present for atelectasis, edema and pleural effusion, absent for cardiomegaly and consolidation."""
+
+MEDST_LINEAR_COVIDX = replace(MGCA_LINEAR, epochs=200, batch_size=96)
+"""MedST's linear classification on COVIDx: MGCA's, with 200 epochs and batches of 96 as its shell script has them."""
+
+MEDSLIP_SIIM = FineTuningRecipe(
+    epochs=200,
+    batch_size=64,
+    lr=1e-5,
+    weight_decay=0.02,
+    decay="matrices",
+    patience=200,
+    augment="medslip",
+    source_scale=2.0,
+    drop_last=True,
+    select="auroc",
+)
+"""MeDSLIP's fine-tuned classification of SIIM-ACR (its released scripts): everything trained by AdamW at a constant 1e-5, no
+decay on biases and norms, RandAugment, 200 epochs, no early stop, the epoch of best AUROC.
+
+The release chooses that epoch on its test file, which is its validation file too; here on the validation part. Resized crops
+are taken from the image at 448 pixels, the release's from the original. It sets no seed.
+"""
