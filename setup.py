@@ -27,6 +27,7 @@ setup(
         "medbench",
         "medbench.cli",
         "medbench.executors",
+        "medbench.tables",
         "medbench_methods",
         "medbench_methods.nets",
         "medbench_datasets",
@@ -76,6 +77,8 @@ setup(
             "onedl-mmsegmentation>=1.4.2",
             "faster-coco-eval>=1.6",
         ],
+        # Encoders of the family open_clip/<model>.
+        "open-clip": ["open-clip-torch>=3"],
     },
     entry_points={
         "console_scripts": ["medbench = medbench.cli:main"],

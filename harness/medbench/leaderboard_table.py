@@ -116,11 +116,11 @@ def _build_table(
     heading: Heading, records: list[Record], task: TaskSpec | None, methods: Mapping[str, MethodSpec]
 ) -> Table:
     columns = _columns(records, task)
-    rows = _rows(records)
+    rows = rows_of(records)
     lines = [
         Line(
             name=identity.method,
-            qualifier=_qualifier(identity, rows),
+            qualifier=qualifier_of(identity, rows),
             contamination=_contamination(members[0], task, methods),
             test_n=tuple(sorted({record.test_n for record in members})),
             seeds=tuple(sorted({cell.seeds for column in columns if (cell := cell_of(members, column)) is not None})),
@@ -179,7 +179,7 @@ def _ranking_column(columns: Sequence[Column], task: TaskSpec | None) -> int | N
     return found[-1] if found else None
 
 
-def _rows(records: list[Record]) -> dict[_Identity, list[Record]]:
+def rows_of(records: list[Record]) -> dict[_Identity, list[Record]]:
     """Records that may share a row, by seed; one that another contradicts (same fraction and seed) stands alone."""
     together: defaultdict[_Identity, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: (record.method_id, record.fraction, record.seed, record.key)):
@@ -203,7 +203,7 @@ def _identity(record: Record) -> _Identity:
     )
 
 
-def _qualifier(identity: _Identity, rows: Iterable[_Identity]) -> str:
+def qualifier_of(identity: _Identity, rows: Iterable[_Identity]) -> str:
     """The fields in which this row differs from others of its method, and its precision where any row has another."""
     everyone = list(rows)
     parts = []

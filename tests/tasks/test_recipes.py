@@ -69,7 +69,11 @@ def test_the_schedule_of_a_standard_recipe_runs_to_its_end_at_every_fraction(rec
         (TrainingRecipe, {"normalise": "zero"}, "recipe field normalise cannot be 'zero' - use method or half"),
         (DetectionRecipe, {"flavour": "yolo"}, "recipe field flavour cannot be 'yolo' - use mmdet or mgca"),
         (SegmentationRecipe, {"loss": "bce"}, "recipe field loss cannot be 'bce' - use bce-dice or mixed"),
-        (SegmentationRecipe, {"mask_frame": "crop"}, "recipe field mask_frame cannot be 'crop' - use squash or nearest or pad"),
+        (
+            SegmentationRecipe,
+            {"mask_frame": "crop"},
+            "recipe field mask_frame cannot be 'crop' - use squash or nearest or pad",
+        ),
         (SegmentationRecipe, {"select": "iou"}, "recipe field select cannot be 'iou' - use dice or dice-all or loss"),
         (TrainingRecipe, {"epochs": 0}, "recipe field epochs cannot be 0 - use a whole number from 1 up"),
         (TrainingRecipe, {"batch_size": 2.5}, "recipe field batch_size cannot be 2.5 - use a whole number from 1 up"),

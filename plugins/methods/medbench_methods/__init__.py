@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medbench.hookspecs import hookimpl
-from medbench_methods import imagenet, medslip, medst, mgca, random_weights
+from medbench_methods import (
+    hf_family,
+    imagenet,
+    medslip,
+    medst,
+    mgca,
+    open_clip_family,
+    random_weights,
+    timm_family,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,4 +25,13 @@ if TYPE_CHECKING:
 @hookimpl
 def medbench_methods() -> Iterable[MethodSpec]:
     """Every method of this package."""
-    return (mgca.SPEC, medst.SPEC, medslip.SPEC, imagenet.SPEC, random_weights.SPEC)
+    return (
+        mgca.SPEC,
+        medst.SPEC,
+        medslip.SPEC,
+        imagenet.SPEC,
+        random_weights.SPEC,
+        timm_family.SPEC,
+        open_clip_family.SPEC,
+        hf_family.SPEC,
+    )

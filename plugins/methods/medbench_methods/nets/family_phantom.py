@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from medbench_methods.nets.aligned import AlignedEncoder
 from medbench_methods.nets.drawing import draw_weights
 from medbench_methods.nets.family import IMAGE_PREFIXES, TEXT_PREFIXES, Family, make_on_meta
 from medbench_methods.nets.projection import JOINT_DIM
-from medbench_methods.nets.text import make_text_tower
+from medbench_methods.nets.text import VOCABULARY, make_text_tower
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,11 @@ PROTOTYPES = 500
 def write_family(
     folder: Path, family: Family, variants: tuple[str, ...], seed: int, hyper_parameters: Mapping[str, Any]
 ) -> list[Path]:
-    """Write ``<method>/<official name>.ckpt`` for each variant under ``folder``; the paths written."""
+    """Write ``<method>/<official name>.ckpt`` for each variant under ``folder``; the paths written.
+
+    Where ``folder`` has no vocabulary for the text tower, a generated one is put there.
+    """
+    _write_vocabulary(folder)
     paths = []
     for variant in variants:
         path = folder / family.method / f"{OFFICIAL_NAMES[variant]}.ckpt"
@@ -38,6 +43,18 @@ def write_family(
         partial.replace(path)
         paths.append(path)
     return paths
+
+
+def _write_vocabulary(folder: Path) -> None:
+    """A stand-in of the right size: it spells every word letter by letter, which drawn weights take as well as any."""
+    path = folder / "tokenizers" / "bio_clinicalbert" / "vocab.txt"
+    if path.exists():
+        return
+    marks = string.ascii_lowercase + string.digits + string.punctuation
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *marks, *(f"##{mark}" for mark in marks)]
+    tokens += [f"[unused{number}]" for number in range(VOCABULARY - len(tokens))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(tokens) + "\n", encoding="utf-8")
 
 
 def official_layout(family: Family, variant: str) -> dict[str, Tensor]:

@@ -1,0 +1,104 @@
+"""How the tables command puts cells into Markdown and rows into CSV, so that no name can break or drive either."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from medbench.leaderboard_cells import Cell
+from medbench.leaderboard_text import Footnotes, clean, escape, markdown_table, percent
+from medbench.tables.comparisons import Comparison
+
+MARK = "Made by medbench tables"
+"""What every file of the command carries, so that it knows its own again."""
+MARKDOWN_MARK = f"<!-- {MARK}, from records and kept predictions; do not edit. -->"
+HEADING_FIELDS = ("phantom", "task", "task_version", "split", "recipe", "data")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_FLOOR_NOTE = "† the 95 % interval is not above the best trivial floor (the unranked rows at the end)"
+_SEEDS_NOTE = "± is the standard deviation over seeds; value and interval bounds are means over seeds"
+
+Value = str | float | int | bool | None
+
+
+def cell_text(cell: Cell | None, notes: Footnotes, *, places: bool = True) -> str:
+    """``**81.2** ± 0.3 [80.1, 82.3] †`` in percent, best bold and second underlined unless ``places`` is off."""
+    if cell is None:
+        return "–"
+    marks = "".join(f"<sup>{notes.number(note)}</sup>" for note in cell.notes)
+    if cell.value is None:
+        return f"–{marks}"
+    text = percent(cell.value)
+    if places and cell.place in {1, 2}:
+        text = f"**{text}**" if cell.place == 1 else f"<ins>{text}</ins>"
+    if cell.deviation is not None:
+        text += f" ± {percent(cell.deviation)}"
+    if cell.low is not None and cell.high is not None:
+        text += f" [{percent(cell.low)}, {percent(cell.high)}]"
+    return text + (" †" if cell.not_above_floor else "") + marks
+
+
+def floor_text(cell: Cell | None, notes: Footnotes) -> str:
+    """`cell_text` of a floor: in italics, without a place."""
+    text = cell_text(cell, notes, places=False)
+    return text if text.startswith("–") else f"*{text}*"
+
+
+def cell_notes(cells: Iterable[Cell | None], notes: Footnotes) -> str:
+    """The list that stands under a table of such cells; empty where nothing needs saying."""
+    shown = [cell for cell in cells if cell is not None]
+    lines = (
+        ["percent; in brackets the 95 % interval over test patients"] if any(c.low is not None for c in shown) else []
+    )
+    if any(cell.deviation is not None for cell in shown):
+        lines.append(_SEEDS_NOTE)
+    if any(cell.not_above_floor for cell in shown):
+        lines.append(_FLOOR_NOTE)
+    return bullets([*lines, *(f"({number}) {note}" for number, note in enumerate(notes.lines(), start=1))])
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A Markdown list of plain text."""
+    return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """A table of escaped cells: the first ``left`` columns flush left, the others right."""
+    return markdown_table(header, rows, ["left"] * left + ["right"] * (len(header) - left))
+
+
+def paragraphs(*parts: str) -> str:
+    """The parts that are not empty, a blank line between them."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def heading_values(comparison: Comparison) -> tuple[Value, ...]:
+    """`HEADING_FIELDS` of a comparison: every row of a CSV says what it is of."""
+    one = comparison.heading
+    return one.phantom, one.task, one.version, one.split, one.recipe, one.data
+
+
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
+    """CSV in UTF-8: shares of 1 with six digits, empty where undefined, the mark in the last column of every row.
+
+    Text is cleaned of control characters; what a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*header, "made_by"])
+    for row in rows:
+        writer.writerow([*map(_csv_cell, row), MARK])
+    return buffer.getvalue().encode()
+
+
+def _csv_cell(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value + 0.0:.6g}"
+    text = clean(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

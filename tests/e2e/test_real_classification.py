@@ -1,0 +1,55 @@
+"""Real images and real encoders, entered as a third party enters them: a plugin of its own, files under its own name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Shell, install
+
+SMALL = "small-encoders@cifar-resnet20,small-encoders@cifar-resnet32,small-encoders@random-resnet20"
+
+
+@pytest.fixture
+def encoders(shell: Shell, shared: Path, tmp_path: Path) -> Shell:
+    """The command line with the third-party package installed, its weights and two real datasets in place."""
+    package = Path(__file__).parents[1] / "third_party"
+    text = (package / "medbench_small_encoders.py").read_text()
+    install(tmp_path / "site", "medbench-small-encoders", "medbench_small_encoders", text)
+    weights = shell.folder / "checkpoints" / "small-encoders"
+    weights.mkdir(parents=True)
+    for path in (shared / "data" / "encoders").glob("*.safetensors"):
+        (weights / path.name).symlink_to(path)
+    data = shell.folder / "data"
+    data.mkdir()
+    (data / "kermany").symlink_to(shared / "data" / "kermany-pneumonia-224")
+    nih = data / "chestx-ray14"
+    nih.mkdir()
+    for name in ("Data_Entry_2017.csv", "BBox_List_2017.csv"):
+        shutil.copy(shared / "data" / "nih-chestxray14-sample" / name, nih / name)
+    (nih / "images").symlink_to(shared / "data" / "nih-chestxray14-sample" / "images")
+    return shell
+
+
+def test_a_pretrained_encoder_beats_an_untrained_one_on_real_radiographs(encoders: Shell) -> None:
+    tasks = "kermany-linear,kermany-3class-linear,chestx-ray14-patient-linear"
+    result = encoders("run", "--methods", SMALL, "--tasks", tasks)
+    found = {}
+    for path in (encoders.folder / "results").glob("*/*/*.json"):
+        record = json.loads(path.read_text())
+        assert not record["phantom"]
+        found[record["task"], record["variant"]] = record["metrics"]["auroc"]
+    assert len(found) == 9
+    trained, untrained = found["kermany-linear", "cifar-resnet20"], found["kermany-linear", "random-resnet20"]
+    assert trained["value"] > untrained["value"]
+    assert trained["low"] > 0.85
+    assert all(value["low"] <= value["value"] <= value["high"] for value in found.values())
+    assert "small-encoders@cifar-resnet20" in result.stdout
+    encoders("tables")
+    tables = encoders.folder / "results" / "tables"
+    overview = (tables / "overview.md").read_text()
+    assert "small-encoders@cifar-resnet20" in overview
+    assert list(tables.glob("kermany-linear*.png"))
