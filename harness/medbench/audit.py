@@ -5,20 +5,16 @@ Nothing here refuses a dataset; it is said, counted and kept beside the manifest
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from medbench import subsets
 from medbench.datasets import Intensity, LabelCounts
 from medbench.manifest import ImageFacts
 from medbench.samples import UNCERTAIN, UNKNOWN, Problem
 from medbench.specs import DatasetSpec
-
-NESTED_FRACTIONS = (0.01, 0.1, 1.0)
 
 
 def audit(spec: DatasetSpec, table: pa.Table, facts: Sequence[ImageFacts]) -> list[Problem]:
@@ -30,7 +26,7 @@ def audit(spec: DatasetSpec, table: pa.Table, facts: Sequence[ImageFacts]) -> li
         *_repeated_pixels(table, facts),
         *_flat_images(table, facts),
         *_colliding_names(table),
-        *_broken_nesting(table),
+        *_repeated_ids(table),
     ]
 
 
@@ -89,7 +85,8 @@ def _count_problems(spec: DatasetSpec, parts: Mapping[str, Mapping[str, int]]) -
         for part, published in split.sizes.items():
             found = parts.get(split.name, {}).get(part, 0)
             if found != published:
-                problems.append(Problem("count", f"{split.name}/{part}", f"{found:,} samples, published {published:,}"))
+                kind = "test-count" if part == "test" else "count"
+                problems.append(Problem(kind, f"{split.name}/{part}", f"{found:,} samples, published {published:,}"))
     return problems
 
 
@@ -139,21 +136,11 @@ def _colliding_names(table: pa.Table) -> list[Problem]:
     return problems
 
 
-def _broken_nesting(table: pa.Table) -> list[Problem]:
-    """Each fraction of every training part must lie in the next larger one: a repeated id would break the draw."""
-    ids = table.column("sample_id").to_pylist()
-    names = table.column("splits").to_pylist()
-    problems = []
-    for split in sorted({name.partition("/")[0] for held in names for name in held}):
-        train = [one for one, held in zip(ids, names, strict=True) if f"{split}/train" in held]
-        if not train:
-            continue
-        drawn = [{train[index] for index in subsets.draw(train, fraction, 0)} for fraction in NESTED_FRACTIONS]
-        if not all(small <= large for small, large in pairwise(drawn)):
-            problems.append(
-                Problem("fractions-not-nested", f"{split}/train", "a smaller fraction is not in a larger one")
-            )
-    return problems
+def _repeated_ids(table: pa.Table) -> list[Problem]:
+    counted = Counter(table.column("sample_id").to_pylist())
+    return [
+        Problem("duplicate-id", one, f"{number} samples have this id") for one, number in counted.items() if number > 1
+    ]
 
 
 def _in_several_parts(keys: Sequence[str], table: pa.Table) -> list[tuple[str, str, set[str]]]:

@@ -6,8 +6,8 @@ Imports neither pyarrow nor numpy, so that ``plan`` and ``data status`` stay lig
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,17 @@ class Intensity(msgspec.Struct, frozen=True):
 
 
 class ManifestInfo(msgspec.Struct, frozen=True):
-    """What `medbench.preparation` found, kept as JSON beside the manifest's Parquet."""
+    """What `medbench.preparation` found, kept as JSON beside the manifest's Parquet.
+
+    ``sha256`` is the content's hash, which enters keys; ``table_sha256`` that of the Parquet file, by which it is checked.
+    """
 
     format: int
     dataset: str
     dataset_version: int
     signature: str
     sha256: str
+    table_sha256: str
     phantom: bool
     samples: int
     expected_samples: int
@@ -107,15 +111,37 @@ class DatasetFiles:
         return info if fresh and info.signature == self.signature() else None
 
     def signature(self) -> str:
-        """Changes when an expected file changes, or a folder at any depth gains or loses an entry; reads no content."""
-        seen = []
+        """Changes when an expected file changes, or a folder at any depth gains or loses an entry; reads no content.
+
+        Links are followed, hidden entries do not count, and a dangling link is an entry like another.
+        """
+        digest = hashlib.sha256(repr(self.phantom).encode())
         for expected in self.spec.files:
             for path in sorted(self.root.glob(expected.path)):
-                folders = [Path(folder) for folder, _, _ in os.walk(path)] if path.is_dir() else [path]
-                for one in sorted(folders):
-                    stat = one.stat()
-                    seen.append([str(one.relative_to(self.root)), stat.st_size, stat.st_mtime_ns])
-        return hashlib.sha256(json.dumps([self.phantom, seen]).encode()).hexdigest()
+                if path.name.startswith("."):
+                    continue
+                if path.is_dir():
+                    for line in _listing(path):
+                        digest.update(line.encode(errors="surrogateescape"))
+                else:
+                    stat = path.stat() if path.exists() else path.lstat()
+                    name = str(path.relative_to(self.root))
+                    digest.update(repr((name, stat.st_size, stat.st_mtime_ns)).encode())
+        return digest.hexdigest()
+
+
+def _listing(top: Path) -> Iterator[str]:
+    """A line a folder under ``top``: its path and the names in it; a folder reached twice by links is listed once."""
+    visited: set[str] = set()
+    for folder, folders, files in os.walk(top, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = sorted(name for name in files if not name.startswith("."))
+        yield repr((os.path.relpath(folder, top), folders, names))
 
 
 def locate(spec: DatasetSpec, settings: Settings) -> DatasetFiles:

@@ -88,10 +88,12 @@ class FeatureStore:
             places.setdefault(one, []).append(place)
         rows: NDArray[np.float32] | None = None
         intact = True
-        for path, held in list(self._segments.items()):
-            wanted = [(index, places[one]) for index, one in enumerate(held) if one in places]
+        held: set[str] = set()
+        for path, members in list(self._segments.items()):
+            wanted = [(index, places[one]) for index, one in enumerate(members) if one in places]
             if not wanted:
                 continue
+            held.update(members)
             data = path.read_bytes()
             if _digest(data) != path.stem.partition("-")[2]:
                 self._discard(path)
@@ -102,6 +104,8 @@ class FeatureStore:
                 rows = np.empty((len(ids), *values.shape[1:]), np.float32)
             source = [index for index, where in wanted for _ in where]
             rows[[one for _, where in wanted for one in where]] = values[source]
+        if intact and not held.issuperset(ids):
+            raise StoreError(f"{self.folder} lacks rows that were just written", fix="medbench cache gc --all")
         return rows if intact else None
 
     def _discard(self, path: Path) -> None:
@@ -127,7 +131,7 @@ class Entry:
                 shutil.rmtree(self.folder)
             except OSError as error:
                 raise StoreError(f"cannot remove {self.folder}: {error.strerror}") from error
-        self.folder.with_suffix(".lock").unlink(missing_ok=True)
+        # The lock file stays: whoever waits for it must not be left alone with a deleted one.
 
 
 def entries(folder: Path) -> list[Entry]:

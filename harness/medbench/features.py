@@ -51,8 +51,8 @@ _READERS = 4
 class ModelIdentity:
     """All that tells one set of weights from another. ``seed`` is None unless the weights are drawn from it.
 
-    ``code`` is the SHA-256 of the file of the method's loader, so that a plugin under development is not answered from
-    the cache of its former self.
+    ``code`` is a digest of the package of the method's loader, so that a plugin under development is not answered from the
+    cache of its former self.
     """
 
     method: str
@@ -72,6 +72,8 @@ class ModelIdentity:
 class Features:
     """The features of one model, see the module. ``load`` gives it in eval mode on the CPU; ``folder`` is the cache's.
 
+    ``capabilities`` are those that the method's spec claims, known without loading it; ``text_files`` is the digest of the
+    files that its texts are read by.
     ``encoded`` counts the images and texts that were not in the cache, ``seconds`` the time that they took, ``damaged`` the
     files of the cache that had to be made again.
     """
@@ -81,6 +83,8 @@ class Features:
     folder: Path
     compute: Compute
     progress: PhaseReporter
+    capabilities: frozenset[str] = frozenset()
+    text_files: str | None = None
     encoded: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
     damaged: int = field(default=0, init=False)
@@ -93,12 +97,17 @@ class Features:
     @cached_property
     def preprocess(self) -> Preprocess:
         """What the method does to an image; remembered, so that the model need not be loaded for it."""
-        place = self.folder / "models" / f"{_digest(dataclasses.asdict(self.identity))}.json"
-        with suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(place.read_bytes(), type=Preprocess)
-        preprocess: Preprocess = self.model.preprocess
+        stem = self.folder / "models" / _digest(dataclasses.asdict(self.identity))
+        for place in stem.parent.glob(f"{stem.name}-*.json"):
+            with suppress(OSError, msgspec.MsgspecError):
+                data = place.read_bytes()
+                if place.stem == f"{stem.name}-{_digest_of(data)}":
+                    return msgspec.json.decode(data, type=Preprocess)
+            place.unlink(missing_ok=True)
+        preprocess = _canonical(self.model.preprocess)
+        data = msgspec.json.encode(preprocess)
         with suppress(StoreError):  # a cache that cannot be written costs time only
-            write_bytes_atomically(place, json.dumps(dataclasses.asdict(preprocess)).encode())
+            write_bytes_atomically(stem.with_name(f"{stem.name}-{_digest_of(data)}.json"), data)
         return preprocess
 
     def encode(
@@ -121,14 +130,16 @@ class Features:
         *,
         preprocess: Preprocess | None = None,
         image: Literal["image", "previous"] = "image",
+        reads_texts: bool = False,
     ) -> NDArray[np.float32]:
         """Any frozen function of single images (N, ...), kept under ``name``, which must say all that ``apply`` depends on.
 
-        ``apply`` takes the model and normalised images (B, 3, S, S). Raises `TrialError` where it gives something that is
-        not finite, and `ImageError` for an image that cannot be decoded.
+        ``apply`` takes the model and normalised images (B, 3, S, S) and gives a row an image; ``reads_texts`` says that the
+        method's text files move it. Raises `TrialError` where it gives another number of rows or something that is not
+        finite, and `ImageError` for an image that cannot be decoded.
         """
         how = preprocess or self.preprocess
-        key = self._key(name) | {
+        key = self._key(name, reads_texts=reads_texts) | {
             "preprocess": dataclasses.asdict(_canonical(how)),
             "dataset": manifest.dataset,
             "manifest": manifest.sha256,
@@ -148,9 +159,9 @@ class Features:
         def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
             for start in range(0, len(missing), _TEXT_BATCH):
                 part = list(missing[start : start + _TEXT_BATCH])
-                yield self._forward(partial(self.model.encode_texts, part))
+                yield self._forward(partial(self.model.encode_texts, part), len(part))
 
-        return self._kept(self._key("text"), list(texts), answers)
+        return self._kept(self._key("text", reads_texts=True), list(texts), answers)
 
     def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision."""
@@ -169,9 +180,11 @@ class Features:
             found["damaged_cache_files"] = float(self.damaged)
         return found
 
-    def _key(self, name: str) -> dict[str, Any]:
+    def _key(self, name: str, *, reads_texts: bool) -> dict[str, Any]:
         model = dataclasses.asdict(self.identity)
-        return {"format": FORMAT, "name": name, "model": model, "precision": self.compute.precision}
+        how = {"precision": self.compute.precision, "device": self.compute.device}
+        texts = {"text_files": self.text_files} if reads_texts else {}
+        return {"format": FORMAT, "name": name, "model": model} | how | texts
 
     def _kept(self, key: dict[str, Any], ids: list[str], answers: _Answers) -> NDArray[np.float32]:
         """The answers for ``ids``, in order, computing what the store lacks."""
@@ -239,21 +252,25 @@ class Features:
                 waiting += read(size)
                 if device == "cuda":
                     batch = batch.pin_memory().to(device, non_blocking=True)
-                yield self._forward(partial(self._apply, apply, batch, preprocess))
+                yield self._forward(partial(self._apply, apply, batch, preprocess), len(now))
 
     def _apply(self, apply: Callable[[Any, Tensor], Tensor], pixels: Tensor, preprocess: Preprocess) -> Tensor:
         from medbench.preprocessing import normalised
 
         return apply(self.model, normalised(pixels, preprocess))
 
-    def _forward(self, call: Callable[[], Tensor]) -> NDArray[np.float32]:
-        """A frozen call in the asked precision, as float32 on the CPU."""
+    def _forward(self, call: Callable[[], Tensor], rows: int) -> NDArray[np.float32]:
+        """A frozen call in the asked precision, ``rows`` rows of float32 on the CPU. Raises `TrialError` for another number."""
         import torch
 
         _ = self.model  # loaded here: parameters made in inference mode could never be trained
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.compute.precision)
         with torch.inference_mode(), torch.autocast(self.compute.device, dtype=dtype, enabled=dtype is not None):
             answer = call()
+        if answer.ndim < 2 or len(answer) != rows:
+            raise TrialError(
+                f"{self.identity.label} gives {tuple(answer.shape)} for {rows} inputs: a row each is needed"
+            )
         return answer.float().cpu().numpy()
 
 
@@ -263,12 +280,23 @@ def _canonical(preprocess: Preprocess) -> Preprocess:
 
 
 def loader_code(import_string: str) -> str:
-    """The SHA-256 of the file that an import string's module lies in; '' where there is no such file."""
-    found = importlib.util.find_spec(import_string.partition(":")[0])
-    if found is None or found.origin is None or not Path(found.origin).is_file():
+    """A digest of the Python files of the top-level package that an import string lies in; '' where there is none."""
+    found = importlib.util.find_spec(import_string.partition(":")[0].partition(".")[0])
+    if found is None:
         return ""
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+    folders = [Path(place) for place in found.submodule_search_locations or ()]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    if not folders and found.origin is not None and Path(found.origin).is_file():
+        files = [Path(found.origin)]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest() if files else ""
 
 
 def _digest(key: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+    return _digest_of(json.dumps(key, sort_keys=True).encode())
+
+
+def _digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

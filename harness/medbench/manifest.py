@@ -199,9 +199,12 @@ class ImageFacts:
     mean: float = 0.0
 
 
-def content_hash(table: pa.Table, *, dataset: str, version: int) -> str:
-    """SHA-256 over the dataset's id, its reader's version and every cell, independent of Parquet's own bytes."""
-    digest = hashlib.sha256(f"{dataset}\0{version}\0".encode())
+def content_hash(table: pa.Table, *, dataset: str, version: int, names: Sequence[Sequence[str]]) -> str:
+    """SHA-256 over the dataset's id, its reader's version, what its numbers mean and every cell.
+
+    ``names`` are the label names, the label values and the box names. It is independent of Parquet's own bytes.
+    """
+    digest = hashlib.sha256(repr((dataset, version, [list(one) for one in names])).encode())
     for batch in table.combine_chunks().to_batches(max_chunksize=4096):
         for row in batch.to_pylist():
             digest.update(repr(sorted(row.items())).encode())

@@ -31,7 +31,7 @@ from medbench.selection import MethodChoice, select_methods, select_tasks
 from medbench.settings import Settings
 from medbench.specs import CheckpointSource, Recipe, TaskSpec
 from medbench.store import ResultStore
-from medbench.trials import Trial, resolve_recipe, trial_key
+from medbench.trials import SUGGESTIONS, Trial, resolve_recipe, trial_key
 
 State = Literal["ready", "done", "blocked", "not-applicable"]
 
@@ -52,7 +52,8 @@ class Request:
 class PlannedTrial:
     """A trial with its state. ``key`` is None while the dataset is not prepared, or the trial blocked.
 
-    ``checkpoint`` is the identity of the weights: a SHA-256, ``hub:<id>``, or None for a method that needs none.
+    ``checkpoint`` is the identity of the weights: a SHA-256, ``hub:<id>``, or None for a method that needs none; ``texts``
+    the digest of the method's text files, None where there is none.
     ``estimate_s`` and ``estimate_bytes`` are medians over past records that differ in seed or weights alone, else None.
     """
 
@@ -61,6 +62,7 @@ class PlannedTrial:
     reason: str = ""
     key: str | None = None
     checkpoint: str | None = None
+    texts: str | None = None
     phantom: bool = False
     estimate_s: float | None = None
     estimate_bytes: int | None = None
@@ -82,11 +84,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A variant's weights as found: their identity, or the error that says they are missing."""
+    """A variant's weights as found: their identity and their text files' digest, or the error that says what is missing."""
 
     identity: str | None = None
     phantom: bool = False
     error: MedbenchError | None = None
+    texts: str | None = None
 
 
 def build_plan(request: Request, registry: Registry, settings: Settings) -> Plan:
@@ -109,18 +112,20 @@ def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache)
     if path.is_file():
         try:
             return Weights(
-                _with_companions(digests.sha256(path), source, settings, digests), checkpoints.is_phantom(path)
+                _joined(digests.sha256(path), source.companions, settings, digests),
+                checkpoints.is_phantom(path),
+                texts=_joined("", source.text_files, settings, digests) or None,
             )
         except OSError as error:
             return Weights(error=CheckpointError(f"{path} cannot be read: {error.strerror}"))
     if source.hub is not None and f"{choice.id}" not in settings.checkpoint_overrides:
-        return Weights(f"hub:{source.hub}")
+        return Weights(f"hub:{source.hub}", texts=_joined("", source.text_files, settings, digests) or None)
     return Weights(error=_missing_checkpoint(choice, source, str(path)))
 
 
-def _with_companions(identity: str, source: CheckpointSource, settings: Settings, digests: DigestCache) -> str:
-    """The weights' digest, or one of it and of the companions that are there."""
-    paths = [settings.checkpoints / name for name in source.companions]
+def _joined(identity: str, names: Sequence[str], settings: Settings, digests: DigestCache) -> str:
+    """``identity``, or a digest of it and of the files of these names that are there."""
+    paths = [settings.checkpoints / name for name in names]
     found = [f"{path.name} {digests.sha256(path)}" for path in paths if path.is_file()]
     return hashlib.sha256("\n".join([identity, *found]).encode()).hexdigest() if found else identity
 
@@ -145,10 +150,11 @@ class _Planner:
             ways = [", ".join(sorted(way - offered)) for way in (trial.task.capabilities, *trial.task.alternatives)]
             reason = f"{trial.choice.id} has no {', nor '.join(ways)}"
             return PlannedTrial(trial=trial, state="not-applicable", reason=reason)
-        absent = [module for module in trial.task.requires if importlib.util.find_spec(module) is None]
+        wanted = dict.fromkeys((*trial.task.requires, *trial.recipe.requires))
+        absent = [module for module in wanted if importlib.util.find_spec(module) is None]
         if absent:
             error: MedbenchError = PluginError(
-                f"{trial.task.id} needs {', '.join(absent)}",
+                f"{trial.task.id} ({trial.recipe_name}) needs {', '.join(absent)}",
                 fix="pip install 'medbench[mm]' (README, Install elsewhere)",
             )
             return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
@@ -170,7 +176,13 @@ class _Planner:
         state: State = "ready"
         reason = "" if info is not None else f"{trial.task.dataset} will be prepared first"
         if info is not None:
-            key = trial_key(trial, checkpoint=weights.identity, manifest=info.sha256, precision=self.settings.precision)
+            key = trial_key(
+                trial,
+                checkpoint=weights.identity,
+                manifest=info.sha256,
+                precision=self.settings.precision,
+                texts=weights.texts,
+            )
             try:
                 if self.store.exists(trial.task.id, trial.choice.id, key):
                     state = "done"
@@ -182,6 +194,7 @@ class _Planner:
             reason=reason,
             key=key,
             checkpoint=weights.identity,
+            texts=weights.texts,
             phantom=phantom,
             estimate_s=seconds,
             estimate_bytes=size,
@@ -232,8 +245,8 @@ def _trials(request: Request, registry: Registry, checkpoints: Path) -> Iterator
 def _seeded(request: Request, task: TaskSpec, choice: MethodChoice, fraction: float) -> Iterator[Trial]:
     preset = task.recipe(request.recipe)
     overrides = {name: value for name, value in request.overrides.items() if hasattr(preset, name)}
-    recipe = resolve_recipe(preset, fraction, overrides)
-    plain = resolve_recipe(preset, fraction, {})
+    recipe = resolve_recipe(preset, fraction, overrides, choice.id)
+    plain = resolve_recipe(preset, fraction, {}, choice.id)
     changed = {name: getattr(recipe, name) for name in overrides if getattr(recipe, name) != getattr(plain, name)}
     for seed in request.seeds if request.seeds is not None else recipe.seeds:
         yield Trial(choice, task, request.recipe, recipe, changed, fraction, seed)
@@ -252,7 +265,7 @@ def _check_numbers(request: Request) -> None:
 
 def _check_overrides(overrides: Mapping[str, Any], presets: Sequence[Recipe]) -> None:
     """A field is changed in every recipe that has it; one that none has is refused."""
-    known = {one.name for preset in presets for one in dataclasses.fields(preset)} - {"seeds", "fraction_overrides"}
+    known = {one.name for preset in presets for one in dataclasses.fields(preset)} - SUGGESTIONS
     for name in overrides:
         if name not in known:
             raise UnknownNameError("recipe field", name, known)

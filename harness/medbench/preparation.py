@@ -6,6 +6,7 @@ What is wrong is reported and passed over; only a dataset that could not give a 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,8 +56,9 @@ def prepare(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
     """Make the manifest of a dataset and write it to the cache. Raises as `examine` does."""
     examined = examine(files, progress, allow_incomplete=allow_incomplete)
     write_atomically(files.table_path, lambda path: manifest.write_table(examined.table, path))
-    write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(examined.info)))
-    return examined.info
+    info = msgspec.structs.replace(examined.info, table_sha256=sha256_of(files.table_path))
+    write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
+    return info
 
 
 def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> Examined:
@@ -70,28 +72,25 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
     signature = files.signature()
     raw: RawDataset = resolve(spec.reader, f"dataset '{spec.id}'")(files.root)
     checked = check_images(raw.samples, files.root, progress)
-    lost = len(raw.samples) - len(checked.samples)
-    if not checked.samples or (lost > TOLERATED_SHARE_LOST * len(raw.samples) and not allow_incomplete):
-        first = checked.problems[0] if checked.problems else Problem("count", spec.id, "no sample was found")
-        raise MissingDataError(
-            f"{spec.id}: {lost:,} of {len(raw.samples):,} images cannot be used (first: {first.where}: {first.detail})",
-            fix=f"complete {files.root}, or pass --allow-incomplete to go on without them",
-        )
+    check_losses(raw, checked, spec.id, str(files.root), allow_incomplete=allow_incomplete)
     label_names = spec.label_names if raw.label_names is None else raw.label_names
     table = manifest.build_table(checked.samples, label_names, checked.facts)
     table = _with_splits(table, raw.splits)
     problems = [*raw.problems, *checked.problems, *audit(spec, table, checked.facts)]
     if files.phantom:  # a phantom is never of the published size
-        problems = [problem for problem in problems if problem.kind != "count"]
+        problems = [problem for problem in problems if problem.kind not in {"count", "test-count"}]
     info = ManifestInfo(
         format=datasets.FORMAT,
         dataset=spec.id,
         dataset_version=spec.version,
         signature=signature,
-        sha256=manifest.content_hash(table, dataset=spec.id, version=spec.version),
+        sha256=manifest.content_hash(
+            table, dataset=spec.id, version=spec.version, names=(label_names, spec.label_values, spec.box_names)
+        ),
+        table_sha256="",
         phantom=files.phantom,
         samples=table.num_rows,
-        expected_samples=len(raw.samples),
+        expected_samples=_expected(raw),
         parts=part_sizes(table),
         problems=group_problems(problems),
         label_names=list(label_names),
@@ -101,12 +100,35 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
     return Examined(table, info)
 
 
+def _expected(raw: RawDataset) -> int:
+    return len(raw.samples) if raw.listed is None else raw.listed
+
+
+def check_losses(raw: RawDataset, checked: Checked, dataset: str, root: str, *, allow_incomplete: bool) -> None:
+    """Raise `MissingDataError` where over 5 % are unusable, of all or of one part, unless ``allow_incomplete``.
+
+    By part too, because a small test part may be gone while the whole hardly shrinks; one image a part is let off.
+    """
+    usable = {sample.sample_id for sample in checked.samples}
+    shares = {"": (_expected(raw) - len(usable), _expected(raw))}
+    for split, parts in raw.splits.items():
+        for part, ids in parts.items():
+            shares[f" of {split}/{part}"] = (sum(one not in usable for one in ids), len(ids))
+    first = checked.problems[0] if checked.problems else Problem("bad-row", dataset, "the reader left rows out")
+    for where, (lost, listed) in shares.items():
+        tolerated = max(TOLERATED_SHARE_LOST * listed, 1 if where else 0)
+        if not usable or (lost > tolerated and not allow_incomplete):
+            raise MissingDataError(
+                f"{dataset}: {lost:,} of {listed:,} images{where} cannot be used (first: {first.where}: {first.detail})",
+                fix=f"complete {root}, or pass --allow-incomplete to go on without them",
+            )
+
+
 def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
     """The prepared manifest. Raises `MissingDataError` where it is damaged or no longer what ``info`` says."""
-    table = manifest.read_table(files.table_path)
-    if manifest.content_hash(table, dataset=info.dataset, version=info.dataset_version) != info.sha256:
+    if sha256_of(files.table_path) != info.table_sha256:
         raise MissingDataError(
-            f"the manifest of {info.dataset} does not match its hash",
+            f"the manifest of {info.dataset} is damaged",
             fix=f"medbench data prepare {info.dataset} --force",
         )
     return Manifest(
@@ -115,7 +137,7 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
         label_names=tuple(info.label_names),
         sha256=info.sha256,
         phantom=info.phantom,
-        table=table,
+        table=manifest.read_table(files.table_path),
         box_names=files.spec.box_names,
     )
 
@@ -204,6 +226,8 @@ def _fit_to_image(sample: Sample, fact: ImageFacts) -> tuple[Sample | None, list
 
 
 def _clip(box: Box, fact: ImageFacts) -> Box | None:
+    if not all(math.isfinite(value) for value in box[1:]):
+        return None
     left, top = max(0.0, box.x), max(0.0, box.y)
     right, bottom = min(float(fact.width), box.x + box.width), min(float(fact.height), box.y + box.height)
     if right <= left or bottom <= top:

@@ -51,15 +51,17 @@ class TrialContext:
     """All that a protocol gets for one trial.
 
     ``recipe`` is resolved for the fraction. ``train`` is already the subset that fraction and seed draw; ``valid`` and
-    ``test`` are whole; a part that the task does not need may be empty. ``features`` gives what the frozen encoder says of
-    images, from the cache where it is there: a protocol that asks nothing else never loads the model. ``model`` loads it
-    when first asked for, in eval mode, on the device. ``work_dir`` is private to the trial, survives a kill, and is removed
-    once the record is written: training state goes there so that a second start resumes.
+    ``test`` are whole; a part that the task does not need may be empty. ``dataset`` is every row, whatever its split: what
+    must be the same at every fraction is settled on it. ``features`` gives what the frozen encoder says of images, from the
+    cache where it is there: a protocol that asks nothing else never loads the model. ``model`` loads it when first asked
+    for, in eval mode, on the device. ``work_dir`` is private to the trial, survives a kill, and is removed once the record is
+    written: training state goes there so that a second start resumes.
     """
 
     task: TaskSpec
     recipe: Recipe
     features: Features
+    dataset: Manifest
     train: Manifest
     valid: Manifest
     test: Manifest

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
-import platform
-import resource
 import shutil
-import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medbench import __version__, capabilities, preparation, subsets
+from medbench import capabilities, preparation, subsets
 from medbench.capabilities import LoadRequest
 from medbench.datasets import locate
 from medbench.digests import DigestCache
@@ -22,8 +18,8 @@ from medbench.features import Features, ModelIdentity, loader_code
 from medbench.loading import resolve
 from medbench.plan import PlannedTrial, find_weights
 from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
-from medbench.records import SCHEMA, MetricValue, Provenance, Record
-from medbench.revision import source_revision
+from medbench.provenance import provenance_of
+from medbench.records import SCHEMA, MetricValue, Record
 from medbench.specs import PARTS, Part, Recipe, TaskSpec
 from medbench.store import ResultStore
 from medbench.trials import Trial, recipe_values, trial_key
@@ -38,56 +34,64 @@ if TYPE_CHECKING:
 MODEL = "model"
 """The ``source`` of the method's own predictions in the Parquet; floors stand beside them under their names."""
 
-_LIBRARIES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "transformers",
-    "numpy",
-    "onedl-mmengine",
-    "onedl-mmcv",
-    "onedl-mmdetection",
-    "onedl-mmsegmentation",
-    "pycocotools",
-    "pydicom",
-    "opencv-python-headless",
-    "pyarrow",
-    "scikit-learn",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The manifest's parts for a trial; ``whole`` is false where ``train`` is a drawn subset."""
 
+    dataset: Manifest
     train: Manifest
     valid: Manifest
     test: Manifest
     whole: bool
 
 
-def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, progress: PhaseReporter) -> Record:
+@dataclass(slots=True)
+class Manifests:
+    """The prepared datasets of a run, each read and checked once, when a trial first needs it."""
+
+    registry: Registry
+    settings: Settings
+    _read: dict[str, Manifest] = field(default_factory=dict)
+
+    def get(self, dataset: str) -> Manifest:
+        """The manifest of a dataset. Raises `TrialError` where it is not prepared, or its raw files have changed."""
+        if dataset not in self._read:
+            files = locate(self.registry.dataset(dataset), self.settings)
+            info = files.info()
+            if info is None:
+                raise TrialError(f"{dataset} is not prepared", fix=f"medbench data prepare {dataset}")
+            self._read[dataset] = preparation.load(files, info)
+        return self._read[dataset]
+
+
+def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReporter) -> Record:
     """Run a planned trial and write its record and predictions. The caller holds the trial's claim.
 
     Raises `medbench.errors.MedbenchError` for what a user can mend; anything else is a defect of the plugin or medbench.
     """
     import torch
 
+    registry, settings = manifests.registry, manifests.settings
     trial = planned.trial
     started = datetime.datetime.now(datetime.UTC)
     clock = time.perf_counter()
     progress.phase("load")
-    parts = load_parts(trial, registry, settings)
+    parts = load_parts(trial, manifests)
     _check_unchanged(planned, parts, settings)
     compute = settle_compute(settings)
     if compute.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
+        # "fp32" must mean it: convolutions would otherwise round to 10 bits, matrix products (by default) would not.
+        torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
     features = Features(
         identity=model_identity(trial, planned.checkpoint),
         load=lambda: load_model(trial, settings),
         folder=settings.cache / "features",
         compute=compute,
         progress=progress,
+        capabilities=trial.choice.variant.capabilities,
+        text_files=planned.texts,
     )
     work_dir = settings.results / ".work" / str(planned.key)
     protocol: TaskProtocol = resolve(trial.task.loader, f"task '{trial.task.id}'")
@@ -96,6 +100,7 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
             task=trial.task,
             recipe=trial.recipe,
             features=features,
+            dataset=parts.dataset,
             train=parts.train,
             valid=parts.valid,
             test=parts.test,
@@ -134,15 +139,11 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
         metrics=metrics,
         floors=floors,
         notes=notes,
-        provenance=Provenance(
-            medbench=__version__,
-            revision=source_revision(),
-            versions=library_versions(registry),
-            device=_device_name(compute),
-            precision=compute.precision,
-            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            duration_s=round(time.perf_counter() - clock, 3),
-            peak_memory_mib=_peak_memory_mib(compute),
+        provenance=provenance_of(
+            registry,
+            compute,
+            started=started,
+            duration_s=time.perf_counter() - clock,
             images_per_second=notes.get("images_per_second"),
         ),
     )
@@ -151,16 +152,12 @@ def run_trial(planned: PlannedTrial, registry: Registry, settings: Settings, pro
     return record
 
 
-def load_parts(trial: Trial, registry: Registry, settings: Settings) -> Parts:
-    """The train subset, valid and test parts of a trial's dataset, which must be prepared."""
-    files = locate(registry.dataset(trial.task.dataset), settings)
-    info = files.info()
-    if info is None:
-        raise TrialError(f"{trial.task.dataset} is not prepared", fix=f"medbench data prepare {trial.task.dataset}")
-    manifest = preparation.load(files, info)
+def load_parts(trial: Trial, manifests: Manifests) -> Parts:
+    """A trial's dataset, which must be prepared, with the train subset, valid and test parts."""
+    manifest = manifests.get(trial.task.dataset)
     train, valid, test = (_part(manifest, trial.task, part) for part in PARTS)
     chosen = subsets.draw(train.sample_ids, trial.fraction, trial.seed) if len(train) else []
-    return Parts(train=train.take(chosen), valid=valid, test=test, whole=trial.fraction == 1)
+    return Parts(dataset=manifest, train=train.take(chosen), valid=valid, test=test, whole=trial.fraction == 1)
 
 
 def _part(manifest: Manifest, task: TaskSpec, part: Part) -> Manifest:
@@ -254,18 +251,6 @@ def settle_compute(settings: Settings) -> Compute:
     return Compute(device=device, precision=settings.precision, workers=settings.workers)
 
 
-def library_versions(registry: Registry) -> dict[str, str]:
-    """Versions of Python, of the libraries that move numbers, where installed, and of every plugin's distribution."""
-    versions = {"python": platform.python_version()}
-    plugins = {plugin.distribution for plugin in registry.plugins if plugin.offers}
-    for name in (*_LIBRARIES, *sorted(plugins)):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
 def rescored(record: Record, metrics: dict[str, MetricValue], floors: dict[str, dict[str, MetricValue]]) -> Record:
     """The record with its metrics computed again; where it came from stays as it was."""
     from msgspec.structs import replace as replace_fields
@@ -279,7 +264,13 @@ def _check_unchanged(planned: PlannedTrial, parts: Parts, settings: Settings) ->
     if weights.error is not None:
         raise weights.error
     manifest = parts.test.sha256
-    key = trial_key(planned.trial, checkpoint=weights.identity, manifest=manifest, precision=settings.precision)
+    key = trial_key(
+        planned.trial,
+        checkpoint=weights.identity,
+        manifest=manifest,
+        precision=settings.precision,
+        texts=weights.texts,
+    )
     if key != planned.key:
         raise TrialError("the data or the checkpoint changed since the trial was planned", fix="type the command again")
 
@@ -294,20 +285,3 @@ def _check_samples(trial: Trial, predictions: pa.Table, test: Manifest) -> None:
     for source, ids in answered.items():
         if len(set(ids)) != len(ids) or not set(ids) <= known or set(ids) != set(answered[MODEL]):
             raise TrialError(f"task '{trial.task.id}': the predictions of '{source}' are not one for each test sample")
-
-
-def _device_name(compute: Compute) -> str:
-    if compute.device == "cuda":
-        import torch
-
-        return str(torch.cuda.get_device_name())
-    return f"cpu ({platform.machine()})"
-
-
-def _peak_memory_mib(compute: Compute) -> float:
-    if compute.device == "cuda":
-        import torch
-
-        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

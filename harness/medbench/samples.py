@@ -72,13 +72,15 @@ class RawDataset:
     ``splits`` maps a split name to its parts (``train``, ``valid``, ``test``), each a list of sample ids in published
     order. A sample may stand in several parts of an as-released split. Samples with an error in their annotation are
     left out and named in ``problems``. ``label_names`` are given by readers of data whose labels only the files tell (a
-    user's own table); they stand in place of the spec's.
+    user's own table); they stand in place of the spec's. ``listed`` is how many samples the official files name, those that
+    the reader left out included; None where it left out none.
     """
 
     samples: tuple[Sample, ...]
     splits: Mapping[str, Mapping[str, list[str]]]
     problems: tuple[Problem, ...] = ()
     label_names: tuple[str, ...] | None = None
+    listed: int | None = None
 
 
 class PhantomSize(NamedTuple):

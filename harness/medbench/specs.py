@@ -33,6 +33,10 @@ CAPABILITIES = frozenset(
         "QuestionAnswerer",
     }
 )
+READS_TEXTS = frozenset(
+    {"TextEncoder", "ImageTextMatcher", "QueryClassifier", "Grounder", "ReportGenerator", "QuestionAnswerer"}
+)
+"""Capabilities whose answers depend on a method's text files."""
 SUPERVISIONS = frozenset({"labels", "boxes", "masks", "reports", "questions", "pairs"})
 
 
@@ -53,14 +57,15 @@ class CheckpointSource:
 
     ``filename`` is relative to the checkpoints root (``mgca/resnet_50.ckpt``). ``url`` is the page a person downloads it
     from. ``hub`` names weights that a library fetches by itself when the file is absent (a timm or hub id). ``companions`` are
-    further files under the checkpoints root that move the numbers where they are there (a book of prompts): their
-    digests join that of the weights.
+    further files under the checkpoints root that belong to the weights where they are there (a configuration): their
+    digests join that of the weights. ``text_files`` move only what reads texts (a vocabulary, a book of prompts).
     """
 
     filename: str
     url: str = ""
     hub: str | None = None
     companions: tuple[str, ...] = ()
+    text_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,11 +227,15 @@ class Recipe:
     """Base of every recipe: the hyper-parameters of a protocol, all of which enter a trial's key.
 
     ``seeds`` are those used when the user names none. ``fraction_overrides`` gives fields that the published protocol
-    changes at a data fraction: ``((0.01, (("lr", 2e-4), ("batch_size", 8))), ...)``.
+    changes at a data fraction: ``((0.01, (("lr", 2e-4), ("batch_size", 8))), ...)``; ``method_settings`` likewise those that
+    it sets for a method, by ``id@variant`` or by id. ``requires`` names the modules of optional libraries that it needs
+    beside the task's.
     """
 
     seeds: tuple[int, ...] = (0,)
     fraction_overrides: tuple[tuple[float, tuple[tuple[str, Any], ...]], ...] = ()
+    method_settings: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
+    requires: tuple[str, ...] = ()
 
 
 RecipeT = TypeVar("RecipeT", bound=Recipe)

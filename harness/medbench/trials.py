@@ -14,9 +14,12 @@ from typing import Any
 from medbench.errors import UnknownNameError, UsageError
 from medbench.records import recipe_label
 from medbench.selection import MethodChoice
-from medbench.specs import Recipe, TaskSpec
+from medbench.specs import READS_TEXTS, Recipe, TaskSpec
 
-KEY_VERSION = 2
+SUGGESTIONS = frozenset(field.name for field in dataclasses.fields(Recipe))
+"""Fields of the base class: they say how a preset is used, and are resolved before a trial is made."""
+
+KEY_VERSION = 3
 """Rises when the composition of a key changes; a stability test holds the present one."""
 
 
@@ -43,11 +46,11 @@ class Trial:
         return f"{self.choice.id} on {self.task.id}, {self.fraction * 100:g} %, seed {self.seed}"
 
 
-def trial_key(trial: Trial, *, checkpoint: str | None, manifest: str, precision: str) -> str:
+def trial_key(trial: Trial, *, checkpoint: str | None, manifest: str, precision: str, texts: str | None = None) -> str:
     """A hash (32 hex digits) of all that determines the result.
 
     ``checkpoint`` is the weights' SHA-256, ``hub:<id>`` for weights a library fetches, or None; ``manifest`` the content
-    hash of the dataset.
+    hash of the dataset; ``texts`` the digest of the method's text files, which counts where the task reads texts.
     """
     parts = {
         "key": KEY_VERSION,
@@ -59,31 +62,39 @@ def trial_key(trial: Trial, *, checkpoint: str | None, manifest: str, precision:
         "checkpoint": checkpoint,
         "manifest": manifest,
         "precision": precision,
+        "texts": texts if reads_texts(trial) else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def reads_texts(trial: Trial) -> bool:
+    """Whether the method answers the task by a capability that depends on its text files."""
+    return bool((trial.task.needs(trial.choice.variant.capabilities) or frozenset()) & READS_TEXTS)
+
+
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
-    """The resolved hyper-parameters as plain JSON values; which seeds and fractions a preset suggests are no part of them."""
-    values = dataclasses.asdict(recipe)
-    values.pop("seeds")
-    values.pop("fraction_overrides")
+    """The resolved hyper-parameters as plain JSON values; what a preset suggests beside them is no part of them."""
+    values = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in SUGGESTIONS}
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 
 
-def resolve_recipe(preset: Recipe, fraction: float, overrides: Mapping[str, Any]) -> Recipe:
-    """The preset with its published changes at ``fraction``, then the user's. Raises `UsageError` for a field it lacks."""
-    changes: dict[str, Any] = {}
+def resolve_recipe(preset: Recipe, fraction: float, overrides: Mapping[str, Any], method: str = "") -> Recipe:
+    """The preset with its published changes for ``method`` (``mgca@resnet50``) and at ``fraction``, then the user's.
+
+    Raises `UsageError` for a field it lacks.
+    """
+    by_method = dict(preset.method_settings)
+    changes: dict[str, Any] = dict(by_method.get(method) or by_method.get(method.partition("@")[0]) or ())
     for at, fields in preset.fraction_overrides:
         if abs(at - fraction) < 1e-9:
             changes.update(fields)
-    known = {field.name for field in dataclasses.fields(preset)} - {"seeds", "fraction_overrides"}
+    known = {field.name for field in dataclasses.fields(preset)} - SUGGESTIONS
     for name, value in overrides.items():
         if name not in known:
             raise UnknownNameError("recipe field", name, known)
         changes[name] = coerce(preset, name, value)
-    return dataclasses.replace(preset, **changes)
+    return dataclasses.replace(preset, **changes, method_settings=())
 
 
 def restore_recipe(preset: Recipe, values: Mapping[str, Any]) -> Recipe:

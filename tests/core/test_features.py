@@ -15,7 +15,7 @@ from PIL import Image
 from medbench.capabilities import Preprocess
 from medbench.errors import TrialError
 from medbench.feature_store import FeatureStore, entries
-from medbench.features import Features, ModelIdentity
+from medbench.features import Features, ModelIdentity, loader_code
 from medbench.images import ImageError
 from medbench.manifest import ImageFacts, Manifest, build_table
 from medbench.protocols import Compute
@@ -176,6 +176,55 @@ def test_a_damaged_file_is_noticed_said_and_made_again(tmp_path, harm):
 def test_features_that_are_not_finite_fail_with_the_method_and_the_image(tmp_path):
     with pytest.raises(TrialError, match=r"brightness@plain gives features that are not finite .*0\.png"):
         features(Brightness(poison=True), tmp_path).encode(draw(tmp_path, 4))
+
+
+@pytest.mark.parametrize("count", [257, 17, 3])
+def test_a_model_that_gives_another_number_of_rows_fails_by_name(tmp_path, count):
+    class Squeezed(Brightness):
+        def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+            return super().encode_images(images).squeeze(0)
+
+        def encode_texts(self, texts: list[str]) -> torch.Tensor:
+            return super().encode_texts(texts[:1])
+
+    source = features(Squeezed(), tmp_path)
+    if count % 16 == 1:
+        with pytest.raises(TrialError, match=r"brightness@plain gives \(2,\) for 1 inputs"):
+            source.encode(draw(tmp_path, count))
+    with pytest.raises(TrialError, match=r"brightness@plain gives \(1, 2\) for 3 inputs"):
+        source.texts(["a", "b", "c"])
+
+
+def test_a_damaged_memory_of_the_preprocess_is_not_believed(tmp_path):
+    manifest = draw(tmp_path, 2)
+    features(Brightness(), tmp_path).encode(manifest)
+    (place,) = (tmp_path / "features" / "models").glob("*.json")
+    place.write_bytes(place.read_bytes().replace(b'"resize":8', b'"resize":9'))
+    assert features(Brightness(), tmp_path).preprocess.resize == 8
+
+
+def test_text_files_part_what_reads_texts_alone(tmp_path):
+    manifest = draw(tmp_path, 2)
+    model = Brightness()
+    for text_files in ("one", "two"):
+        source = features(model, tmp_path)
+        source.text_files = text_files
+        source.encode(manifest)
+        source.texts(["a"])
+    assert model.seen == 2
+    assert model.asked == ["a", "a"]
+
+
+def test_the_code_of_a_plugin_is_that_of_its_whole_package(tmp_path, monkeypatch):
+    package = tmp_path / "growing"
+    (package / "nets").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "nets" / "one.py").write_text("WIDTH = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = loader_code("growing.method:load")
+    (package / "nets" / "one.py").write_text("WIDTH = 2")
+    assert loader_code("growing.method:load") != before != ""
+    assert loader_code("nowhere_at_all:load") == ""
 
 
 def test_an_image_that_went_away_is_named(tmp_path):

@@ -44,6 +44,9 @@ SAMPLES = (
 FACTS = tuple(ImageFacts(6, 4, letter * 64) for letter in "123")
 
 
+NAMES = (["opacity"], ["absent", "present"], ["opacity"])
+
+
 def _table(samples: Sequence[Sample] = SAMPLES, facts: Sequence[ImageFacts] = FACTS) -> pa.Table:
     return build_table(samples, LABELS, facts)
 
@@ -101,13 +104,17 @@ def test_parquet_gives_back_the_table_and_its_hash(tmp_path: Path) -> None:
     write_table(table, tmp_path / "m.parquet")
     back = read_table(tmp_path / "m.parquet")
     assert back.equals(table)
-    assert content_hash(back, dataset="toy", version=1) == content_hash(table, dataset="toy", version=1)
+    assert content_hash(back, dataset="toy", version=1, names=NAMES) == content_hash(
+        table, dataset="toy", version=1, names=NAMES
+    )
 
 
 def test_the_hash_does_not_depend_on_how_the_table_is_chunked() -> None:
     table = _table()
     chunked = pa.concat_tables([table.slice(0, 1), table.slice(1)])
-    assert content_hash(chunked, dataset="toy", version=1) == content_hash(table, dataset="toy", version=1)
+    assert content_hash(chunked, dataset="toy", version=1, names=NAMES) == content_hash(
+        table, dataset="toy", version=1, names=NAMES
+    )
 
 
 def test_the_hash_tells_every_change() -> None:
@@ -125,9 +132,15 @@ def test_the_hash_tells_every_change() -> None:
         _table(facts=(*FACTS[:2], ImageFacts(6, 4, "f" * 64))),
         _table(facts=(*FACTS[:2], ImageFacts(4, 6, "3" * 64))),
     ]
-    hashes = [content_hash(table, dataset="toy", version=1) for table in (_table(), *changed)]
-    hashes.append(content_hash(_table(), dataset="other", version=1))
-    hashes.append(content_hash(_table(), dataset="toy", version=2))
+    hashes = [content_hash(table, dataset="toy", version=1, names=NAMES) for table in (_table(), *changed)]
+    hashes.append(content_hash(_table(), dataset="other", version=1, names=NAMES))
+    hashes.append(content_hash(_table(), dataset="toy", version=2, names=NAMES))
+    renamed = [
+        (["sick"], ["absent", "present"], []),
+        (NAMES[0], ["improving", "worsening"], []),
+        (*NAMES[:2], ["lung"]),
+    ]
+    hashes += [content_hash(_table(), dataset="toy", version=1, names=names) for names in renamed]
     assert len(set(hashes)) == len(hashes)
 
 

@@ -13,7 +13,7 @@ from medbench.manifest import ImageFacts
 from medbench.masks import empty_mask
 from medbench.progress import Reporter
 from medbench.registry import Registry
-from medbench.samples import Box, Problem, Sample
+from medbench.samples import Box, Problem, RawDataset, Sample
 from medbench.settings import Settings
 
 
@@ -71,6 +71,45 @@ def test_half_of_the_images_missing_is_refused_unless_allowed(files: DatasetFile
     assert preparation.prepare(files, Reporter(), allow_incomplete=True).samples == 12
 
 
+def test_a_part_that_loses_too_much_is_refused_although_the_whole_does_not() -> None:
+    ids = [f"s{number}" for number in range(200)]
+    raw = RawDataset(
+        samples=tuple(Sample(sample_id=one, patient_id=one, image=one) for one in ids),
+        splits={"main": {"train": ids[:190], "test": ids[190:]}},
+    )
+    checked = preparation.Checked(raw.samples[:195], (), (Problem("missing-image", "s195", "the file does not exist"),))
+    with pytest.raises(MissingDataError, match=r"5 of 10 images of main/test cannot be used \(first: s195"):
+        preparation.check_losses(raw, checked, "toy", "data/toy", allow_incomplete=False)
+    preparation.check_losses(raw, checked, "toy", "data/toy", allow_incomplete=True)
+    one_lost = preparation.Checked(raw.samples[:199], (), checked.problems)
+    preparation.check_losses(raw, one_lost, "toy", "data/toy", allow_incomplete=False)
+
+
+def test_rows_that_the_reader_left_out_count_as_lost() -> None:
+    samples = tuple(Sample(sample_id=str(number), patient_id="p", image="x") for number in range(50))
+    raw = RawDataset(samples=samples, splits={}, listed=100)
+    with pytest.raises(MissingDataError, match="50 of 100 images cannot be used"):
+        preparation.check_losses(raw, preparation.Checked(samples, (), ()), "toy", "data/toy", allow_incomplete=False)
+
+
+def test_the_signature_follows_links_and_passes_over_hidden_and_dangling_entries(
+    files: DatasetFiles, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (files.root / "images" / "linked").symlink_to(elsewhere)
+    before = files.signature()
+    (files.root / "images" / ".DS_Store").write_text("x")
+    (files.root / ".#labels.csv").symlink_to("user@host.1:2")
+    assert files.signature() == before
+    (elsewhere / "new.png").write_text("x")
+    linked = files.signature()
+    assert linked != before
+    (elsewhere / "loop").symlink_to(files.root / "images")
+    (files.root / "images" / "gone").symlink_to(tmp_path / "nowhere")
+    assert files.signature() not in {before, linked}
+
+
 def test_absent_files_are_named(files: DatasetFiles, registry: Registry, settings: Settings, tmp_path: Path) -> None:
     (files.root / "labels.csv").unlink()
     with pytest.raises(MissingDataError, match=r"lacks labels.csv - medbench show toy"):
@@ -97,6 +136,7 @@ def test_a_damaged_manifest_is_refused(files: DatasetFiles) -> None:
         (Box(0, 20, 3, 8, 5), None, "box-outside"),
         (Box(0, 2, 3, 0, 5), None, "box-outside"),
         (Box(0, 2, 3, -1, 5), None, "box-outside"),
+        (Box(0, float("nan"), 3, 4, 5), None, "box-outside"),
     ],
 )
 def test_boxes_are_fitted_to_the_image(files: DatasetFiles, box: Box, kept: Box | None, kind: str | None) -> None:

@@ -129,7 +129,7 @@ def test_a_task_whose_libraries_are_absent_is_blocked(ready: Plan, registry: Reg
     object.__setattr__(task, "requires", ("no_such_library",))
     planned = build_plan(REQUEST, registry, settings).trials[0]
     assert planned.state == "blocked"
-    assert "toy-bright needs no_such_library" in planned.reason
+    assert "toy-bright (standard) needs no_such_library" in planned.reason
 
 
 def test_past_records_give_estimates(ready: Plan, registry: Registry, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,19 +15,27 @@ from medbench.registry import Registry
 from medbench.selection import select_methods
 from medbench.trials import Trial, recipe_values, resolve_recipe, restore_recipe, trial_key
 
+NOWHERE = Path("nowhere")
+
 
 @pytest.fixture
 def trial(registry: Registry) -> Trial:
     task = registry.task("toy-bright")
-    return Trial(select_methods("toy", registry)[0], task, "standard", task.recipe("standard"), {}, 1.0, 0)
+    return Trial(select_methods("toy", registry, NOWHERE)[0], task, "standard", task.recipe("standard"), {}, 1.0, 0)
 
 
-def key(trial: Trial, checkpoint: str | None = None, manifest: str = "m", precision: str = "fp32") -> str:
-    return trial_key(trial, checkpoint=checkpoint, manifest=manifest, precision=precision)
+def key(
+    trial: Trial,
+    checkpoint: str | None = None,
+    manifest: str = "m",
+    precision: str = "fp32",
+    texts: str | None = None,
+) -> str:
+    return trial_key(trial, checkpoint=checkpoint, manifest=manifest, precision=precision, texts=texts)
 
 
 def test_the_key_is_stable(trial: Trial) -> None:
-    assert key(trial) == "5123bbcdb63c38fdb90a8546086c7261"
+    assert key(trial) == "7b1ccef4a0243b16590b7c649f17ad8a"
 
 
 def test_everything_that_determines_a_result_changes_the_key(trial: Trial, registry: Registry) -> None:
@@ -42,9 +51,32 @@ def test_everything_that_determines_a_result_changes_the_key(trial: Trial, regis
         key(dataclasses.replace(trial, recipe=resolve_recipe(task.recipe("standard"), 1.0, {"weight": "0.3"}))),
         key(dataclasses.replace(trial, task=dataclasses.replace(task, version=2))),
         key(dataclasses.replace(trial, task=dataclasses.replace(task, split="other"))),
-        key(dataclasses.replace(trial, choice=select_methods("toy@weighted", registry)[0])),
+        key(dataclasses.replace(trial, choice=select_methods("toy@weighted", registry, NOWHERE)[0])),
     ]
     assert len(set(variants)) == len(variants)
+
+
+def test_text_files_count_where_the_task_reads_texts(trial: Trial) -> None:
+    assert key(trial, texts="vocabulary") == key(trial)
+    needs = frozenset({"TextEncoder"})
+    variant = dataclasses.replace(trial.choice.variant, capabilities=trial.choice.variant.capabilities | needs)
+    reading = dataclasses.replace(
+        trial,
+        choice=dataclasses.replace(trial.choice, variant=variant),
+        task=dataclasses.replace(trial.task, capabilities=needs),
+    )
+    assert key(reading, texts="vocabulary") != key(reading)
+
+
+def test_a_methods_settings_stand_between_the_preset_and_the_fraction(registry: Registry) -> None:
+    settings = (("toy@weighted", (("weight", 0.2), ("steps", 8))), ("toy", (("weight", 0.1),)))
+    preset = dataclasses.replace(registry.task("toy-bright").recipe("standard"), method_settings=settings)
+    assert resolve_recipe(preset, 1.0, {}, "toy@weighted").weight == 0.2
+    assert resolve_recipe(preset, 1.0, {}, "toy@plain").weight == 0.1
+    assert resolve_recipe(preset, 1.0, {}, "other@plain").weight == preset.weight
+    assert resolve_recipe(preset, 0.5, {}, "toy@weighted").steps == 1, "the fraction's"
+    assert resolve_recipe(preset, 0.5, {"weight": "0.7"}, "toy@weighted").weight == 0.7, "the user's"
+    assert "method_settings" not in recipe_values(preset)
 
 
 def test_which_seeds_a_preset_suggests_does_not_change_the_key(trial: Trial) -> None:

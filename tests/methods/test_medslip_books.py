@@ -203,5 +203,5 @@ def test_every_file_that_makes_the_vectors_joins_the_weights_in_keys(folder: Pat
     write_books(folder / VECTORS, drawn_books(0))
     source = medslip.SPEC.variant(None).checkpoint
     assert source is not None
-    assert {str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file()} <= set(source.companions)
-    assert "tokenizers/bio_clinicalbert/vocab.txt" in source.companions
+    assert {str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file()} <= set(source.text_files)
+    assert "tokenizers/bio_clinicalbert/vocab.txt" in source.text_files

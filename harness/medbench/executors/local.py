@@ -14,7 +14,7 @@ from medbench.plan import PlannedTrial
 from medbench.protocols import PhaseReporter
 from medbench.records import Record
 from medbench.registry import Registry
-from medbench.runner import run_trial
+from medbench.runner import Manifests, run_trial
 from medbench.settings import Settings
 from medbench.store import ResultStore
 
@@ -51,22 +51,30 @@ class LocalExecutor:
 
     def run(self, trials: Sequence[PlannedTrial], reporter: RunReporter) -> list[Outcome]:
         """Run every trial; one that fails does not stop the others. Trials held elsewhere are waited for at the end."""
+        manifests = Manifests(self.registry, self.settings)
         outcomes: list[Outcome] = []
         held: list[PlannedTrial] = []
         for number, planned in enumerate(trials, start=1):
-            outcome = self._attempt(planned, reporter, number, len(trials), wait=False)
+            outcome = self._attempt(planned, manifests, reporter, number, len(trials), wait=False)
             if outcome is None:
                 held.append(planned)
             else:
                 outcomes.append(outcome)
         for planned in held:
-            outcome = self._attempt(planned, reporter, len(outcomes) + 1, len(trials), wait=True)
+            outcome = self._attempt(planned, manifests, reporter, len(outcomes) + 1, len(trials), wait=True)
             if outcome is not None:
                 outcomes.append(outcome)
         return outcomes
 
     def _attempt(
-        self, planned: PlannedTrial, reporter: RunReporter, number: int, total: int, *, wait: bool
+        self,
+        planned: PlannedTrial,
+        manifests: Manifests,
+        reporter: RunReporter,
+        number: int,
+        total: int,
+        *,
+        wait: bool,
     ) -> Outcome | None:
         store = ResultStore(self.settings.results)
         task, method, key = planned.trial.task.id, planned.trial.choice.id, str(planned.key)
@@ -80,7 +88,7 @@ class LocalExecutor:
                 else:
                     reporter.trial_started(planned, number, total)
                     complaints += self.registry.announce("medbench_trial_started", trial=planned.trial)
-                    record = run_trial(planned, self.registry, self.settings, reporter)
+                    record = run_trial(planned, manifests, reporter)
                     outcome = Outcome(planned, "finished", record)
         except MedbenchError as error:
             outcome = Outcome(planned, "failed", message=str(error), exit_code=error.exit_code)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from medbench_methods.nets.medslip_encoder import MedslipEncoder
 
 CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder", "QueryClassifier", "Grounder"})
-COMPANIONS = (
+TEXT_FILES = (
     "medslip/books.safetensors",
     "medslip/observation explanation.json",
     *(
@@ -37,7 +37,7 @@ SPEC = MethodSpec(
             checkpoint=CheckpointSource(
                 filename="medslip/MeDSLIP_resnet50.pth",
                 url="https://huggingface.co/pykale/MeDSLIP",
-                companions=COMPANIONS,
+                text_files=TEXT_FILES,
             ),
             capabilities=CAPABILITIES,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
+from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +24,13 @@ SPEC = MethodSpec(
         MethodVariant(
             id="vit-b16",
             title="ViT-B/16 with lateral experts",
-            checkpoint=CheckpointSource(filename="medst/vit_base.ckpt", url=_URL),
+            checkpoint=CheckpointSource(filename="medst/vit_base.ckpt", url=_URL, text_files=CLINICAL_BERT),
             capabilities=CAPABILITIES,
         ),
         MethodVariant(
             id="resnet50",
             title="ResNet-50 (frontal only; the released code builds and evaluates it but cannot pre-train it)",
-            checkpoint=CheckpointSource(filename="medst/resnet_50.ckpt", url=_URL),
+            checkpoint=CheckpointSource(filename="medst/resnet_50.ckpt", url=_URL, text_files=CLINICAL_BERT),
             capabilities=CAPABILITIES,
         ),
     ),
