@@ -152,6 +152,7 @@ def toy_context(
         task=TASK,
         recipe=recipe,
         features=features_of(model or TinyEncoder(), folder / "features", compute, progress),
+        dataset=train,
         train=train,
         valid=valid or train,
         test=valid or train,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from dense_toys import Recorder
 from torch import Tensor, nn
-from trial_features import features_of
+from trial_features import features_of, whole
 
 from medbench.capabilities import Preprocess
 from medbench.manifest import ImageFacts, Manifest, build_table
@@ -96,7 +96,6 @@ def context_of(
     seed: int = 3,
     precision: str = "fp32",
     workers: int = 0,
-    method: str = "test",
 ) -> TrialContext:
     """A context whose work folder is ``folder / "work"``, with 24 / 12 / 12 images unless manifests are given."""
     compute, progress = Compute(precision=precision, workers=workers), Recorder()
@@ -106,6 +105,7 @@ def context_of(
     def drawn(count: int, part: int) -> Manifest:
         return labelled_images(folder / f"part{part}", random_labels(count, len(names), part), names, seed=part)
 
+    parts = [train or drawn(24, 1), valid or drawn(12, 2), drawn(12, 4)]
     presets = {"standard": recipe} if isinstance(recipe, FineTuningRecipe) else {"standard": TOY}
     return TrialContext(
         task=TaskSpec(
@@ -121,10 +121,11 @@ def context_of(
             target=target,
         ),
         recipe=recipe,
-        features=features_of(model or TinyImageEncoder(), folder / "cache", compute, progress, name=method),
-        train=train or drawn(24, 1),
-        valid=valid or drawn(12, 2),
-        test=drawn(12, 4),
+        features=features_of(model or TinyImageEncoder(), folder / "cache", compute, progress),
+        dataset=whole(*parts),
+        train=parts[0],
+        valid=parts[1],
+        test=parts[2],
         seed=seed,
         compute=compute,
         work_dir=work,

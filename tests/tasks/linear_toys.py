@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from trial_features import whole
 
 from medbench.manifest import ImageFacts, Manifest, build_table
 from medbench.protocols import Compute, TrialContext
@@ -102,6 +103,7 @@ def context_of(
         task=task,
         recipe=recipe,
         features=DrawnFeatures(vectors),  # type: ignore[arg-type]
+        dataset=whole(*parts),
         train=parts[0],
         valid=parts[1],
         test=parts[2],

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from trial_features import features_of
+from trial_features import features_of, whole
 
 from medbench.capabilities import Preprocess
 from medbench.manifest import ImageFacts, Manifest, build_table
@@ -138,6 +138,7 @@ def context_of(
         task=TASK,
         recipe=recipe,
         features=features_of(model, folder / "features", compute, progress),
+        dataset=whole(*parts),
         train=train,
         valid=valid,
         test=test,

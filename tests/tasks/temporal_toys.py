@@ -33,6 +33,7 @@ class KnownFeatures:
         self._images, self._texts = images, texts
         methods = {"joint_dim": 2, "encode_texts": self.texts, "project_images": self.project} if joint else {}
         self.model: Any = SimpleNamespace(**methods)
+        self.capabilities = frozenset({"ImageEncoder", "TextEncoder"} if joint else {"ImageEncoder"})
         self.asked: list[str] = []
 
     def encode(self, manifest: Manifest, *, image: str = "image") -> NDArray[np.float32]:
@@ -105,6 +106,7 @@ def context_of(
         task=task or image_task(),
         recipe=recipe,
         features=features,  # type: ignore[arg-type]
+        dataset=manifest,
         train=empty,
         valid=empty,
         test=manifest,

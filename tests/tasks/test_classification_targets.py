@@ -70,10 +70,24 @@ def test_multi_class_rows_are_one_hot_or_masked_throughout() -> None:
 
 def test_samples_without_a_label_are_dropped_in_order() -> None:
     manifest = manifest_of([{"A": 1}, {}, {"B": 0}])
-    assert labelled(manifest, BOTH, LabelRecipe()).sample_ids == ["s0", "s2"]
-    assert labelled(manifest, BOTH, LabelRecipe(blank="absent")) is manifest
-    with pytest.raises(MissingDataError, match="none of 2 samples of toy has a usable label of A, B"):
-        labelled(manifest_of([{}, {"A": UNCERTAIN}]), BOTH, LabelRecipe())
+    assert labelled(manifest, "test", BOTH, LabelRecipe()).sample_ids == ["s0", "s2"]
+    assert labelled(manifest, "test", BOTH, LabelRecipe(blank="absent")) is manifest
+
+
+@pytest.mark.parametrize(
+    ("part", "target", "recipe", "mend"),
+    [
+        ("train", BOTH, {}, " - use a larger fraction, or --set blank=absent"),
+        ("test", BOTH, {}, " - --set blank=absent"),
+        ("train", Target(kind="multi-class", labels=("A", "B")), {}, " - use a larger fraction"),
+        ("valid", Target(kind="multi-label", labels=("A",)), {"blank": "absent"}, ""),
+    ],
+)
+def test_a_part_without_a_label_is_named_with_what_mends_it(part: Any, target: Target, recipe: Any, mend: str) -> None:
+    names = ", ".join(target.labels)
+    with pytest.raises(MissingDataError) as caught:
+        labelled(manifest_of([{"A": UNCERTAIN}, {"A": UNCERTAIN}]), part, target, LabelRecipe(**recipe))
+    assert str(caught.value) == f"none of the 2 {part} samples of toy has a usable label of {names}{mend}"
 
 
 def test_labels_that_the_dataset_lacks_are_refused_with_the_nearest() -> None:

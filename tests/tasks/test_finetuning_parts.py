@@ -17,7 +17,7 @@ from medbench.capabilities import Preprocess
 from medbench.preprocessing import resized
 from medbench_tasks.finetuning.augment import TRANSFORMS, Augmentation
 from medbench_tasks.finetuning.benchx import BENCHX
-from medbench_tasks.finetuning.frames import evaluation_frame, source_frame
+from medbench_tasks.finetuning.frames import aspects_of, evaluation_frame, source_frame
 from medbench_tasks.finetuning.model import ImageClassifier, build_head, masked_loss
 from medbench_tasks.finetuning.randaugment import FACTOR, OPERATIONS, ROTATION, SHEAR, TRANSLATION, AlbefRandAugment
 from medbench_tasks.finetuning.recipe import MEDSLIP_SIIM, MGCA_LINEAR
@@ -28,6 +28,7 @@ from medbench_tasks.pixels import FramedPixels
 IMAGENET = Preprocess(resize=224, mode="squash", crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 40)).astype(np.uint8)
 NAN = float("nan")
+ONES = np.ones(12)
 
 
 def test_frames_are_the_methods_own_unless_the_recipe_has_its_own() -> None:
@@ -53,6 +54,51 @@ def test_training_crops_are_cut_from_the_whole_frame() -> None:
     assert source_frame(MGCA_LINEAR, tight).crop == 224, "never less than the crop"
 
 
+OBLONG = Preprocess(resize=64, mode="shorter", crop=56, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")
+
+
+def test_of_an_image_that_is_not_square_everything_is_kept_to_cut_from() -> None:
+    pixels = np.zeros((300, 900), np.uint8)
+    pixels[:, :300] = pixels[:, 600:] = 255
+    assert not resized(pixels, OBLONG).any(), "evaluation crops the centre"
+    for recipe in (TOY, BENCHX, MGCA_LINEAR, MEDSLIP_SIIM):
+        source = source_frame(recipe, OBLONG)
+        kept = resized(pixels, source)
+        assert kept.shape == (source.crop, source.crop)
+        assert (kept == 255).mean() == pytest.approx(2 / 3, abs=0.05), recipe.augment
+
+
+def test_crops_have_their_area_and_shape_in_the_image_before_it_was_squashed() -> None:
+    aspect, source = 2.0, 240
+    across = np.tile(np.arange(source, dtype=np.uint8), (source, 1))
+    augment = Augmentation(replace(TOY, augment="mild", source_scale=1.0), 48, 0, np.array([aspect]))
+    widths, heights = (
+        np.array([np.ptp(augment(pixels, epoch, 0).numpy().astype(float)) / source for epoch in range(200)])
+        for pixels in (across, across.T.copy())
+    )
+    shapes = aspect * widths / heights
+    assert 0.72 < shapes.min() < shapes.max() < 1.36
+    assert shapes.max() > 1.25
+    assert 0.55 < (widths * heights).min() < (widths * heights).max() < 0.7, "three quarters of a wide image's height"
+
+
+def test_a_random_crop_of_a_squashed_image_is_a_square_of_the_image() -> None:
+    across = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
+    for aspect, width, height in ((2.0, 28, 56), (0.5, 56, 28)):
+        augment = Augmentation(replace(TOY, augment="crop"), 56, 0, np.array([aspect]))
+        seen = augment(across, 0, 0)
+        assert seen.shape == (56, 56)
+        assert np.ptp(seen.numpy()) == pytest.approx(width - 1, abs=1)
+        assert np.ptp(augment(across.T.copy(), 0, 0).numpy()) == pytest.approx(height - 1, abs=1)
+
+
+def test_the_aspect_is_that_of_the_image_where_evaluation_keeps_it(tmp_path: Path) -> None:
+    manifest = context_of(tmp_path).valid  # 20 x 18
+    assert aspects_of(manifest, OBLONG).tolist() == [18 / 20] * len(manifest)
+    assert aspects_of(manifest, replace(OBLONG, mode="pad")).tolist() == [1.0] * len(manifest)
+    assert aspects_of(manifest, replace(OBLONG, mode="squash")).tolist() == [1.0] * len(manifest)
+
+
 def test_stored_pixels_are_the_frame_and_each_frame_has_its_file(tmp_path: Path) -> None:
     context = context_of(tmp_path)
     frame = TinyImageEncoder.preprocess
@@ -67,14 +113,14 @@ def test_stored_pixels_are_the_frame_and_each_frame_has_its_file(tmp_path: Path)
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_an_augmented_image_depends_on_seed_epoch_and_index_alone(name: str) -> None:
-    augment = Augmentation(replace(TOY, augment=name), 32, seed=5)
+    augment = Augmentation(replace(TOY, augment=name), 32, 5, ONES)
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first = [augment(PIXELS, epoch, index) for epoch in range(3) for index in range(4)]
     assert torch.equal(torch.get_rng_state(), before), "no other random number moves"
     torch.manual_seed(2)
-    again = [Augmentation(replace(TOY, augment=name), 32, seed=5)(PIXELS, e, i) for e in range(3) for i in range(4)]
-    other = [Augmentation(replace(TOY, augment=name), 32, seed=6)(PIXELS, e, i) for e in range(3) for i in range(4)]
+    again = [Augmentation(replace(TOY, augment=name), 32, 5, ONES)(PIXELS, e, i) for e in range(3) for i in range(4)]
+    other = [Augmentation(replace(TOY, augment=name), 32, 6, ONES)(PIXELS, e, i) for e in range(3) for i in range(4)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
     assert len({image.numpy().tobytes() for image in first}) > 6
@@ -82,7 +128,7 @@ def test_an_augmented_image_depends_on_seed_epoch_and_index_alone(name: str) -> 
 
 
 def test_a_random_crop_is_a_window_of_the_image() -> None:
-    crop = Augmentation(MGCA_LINEAR, 36, seed=0)(PIXELS, 0, 0).numpy()
+    crop = Augmentation(MGCA_LINEAR, 36, 0, ONES)(PIXELS, 0, 0).numpy()
     windows = [PIXELS[top : top + 36, left : left + 36] for top in range(5) for left in range(5)]
     assert any(np.array_equal(crop, window) for window in windows)
 
@@ -93,7 +139,7 @@ def test_items_are_drawn_anew_in_every_epoch_and_the_truth_is_not(tmp_path: Path
         context.valid, "valid", source_frame(MGCA_LINEAR, TinyImageEncoder.preprocess), context
     )
     truth = context.valid.labels
-    items = ImageItems(pixels, truth, Augmentation(replace(TOY, augment="moco2"), 16, seed=0))
+    items = ImageItems(pixels, truth, Augmentation(replace(TOY, augment="moco2"), 16, 0, ONES))
     first = items[2]
     items.set_epoch(1)
     assert not torch.equal(items[2]["inputs"], first["inputs"])
@@ -199,7 +245,9 @@ LOGITS = torch.tensor([[2.0, -1.0, 5.0], [-2.0, -1.0, 5.0], [-1.0, -1.0, 5.0], [
 TRUTH = np.array([[1, 1, 1], [0, 0, 1], [0, 0, 1], [-1, 1, 1]], np.int8)
 
 
-@pytest.mark.parametrize(("score", "expected"), [("auroc", (1.0 + 0.5) / 2), ("f1", (1.0 + 0.0) / 2)])
+@pytest.mark.parametrize(
+    ("score", "expected"), [("auroc", (1.0 + 0.5) / 2), ("f1", (1.0 + 0.0) / 2), ("accuracy", (1.0 + 0.5) / 2)]
+)
 def test_validation_scores_are_over_labels_that_have_both_classes(score: str, expected: float) -> None:
     assert score_of(score, LOGITS, TRUTH, "multi-label") == expected  # type: ignore[arg-type]
 
@@ -215,9 +263,11 @@ def test_of_classes_the_likeliest_is_the_answer() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 0.0], [0.0, 1.0, 0.5]])
     truth = np.eye(3, dtype=np.int8)
     assert score_of("f1", logits, truth, "multi-class") == pytest.approx((1.0 + 2 / 3 + 0.0) / 3)
+    truth = np.concatenate([truth, np.full((1, 3), -1, np.int8)])
+    assert score_of("accuracy", torch.cat([logits, logits[:1]]), truth, "multi-class") == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("score", ["auroc", "f1", "loss"])
+@pytest.mark.parametrize("score", ["auroc", "f1", "accuracy", "loss"])
 def test_a_score_of_logits_that_are_no_numbers_is_none(score: str) -> None:
     logits = torch.tensor([[NAN], [1.0]])
     assert math.isnan(score_of(score, logits, np.array([[0], [1]], np.int8), "multi-label"))  # type: ignore[arg-type]

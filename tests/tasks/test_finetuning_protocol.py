@@ -44,7 +44,7 @@ def test_one_class_of_several_is_answered_with_probabilities_that_sum_to_one(tmp
     one_hot = [[int(column == row % 3) for column in range(3)] for row in range(18)]
     train = labelled_images(tmp_path / "train", one_hot, names, seed=7)
     context = context_of(tmp_path, target=Target(kind="auto"), train=train, names=names)
-    context = replace(context, valid=train, test=train)
+    context = replace(context, dataset=train, valid=train, test=train)
     outcome = PROTOCOL.run(context)
     found = read_predictions(outcome.predictions)
     assert found.multi_class
@@ -144,11 +144,11 @@ def test_samples_without_labels_are_left_out_and_counted(tmp_path: Path) -> None
     outcome = PROTOCOL.run(context_of(tmp_path, train=train))
     assert (outcome.notes["train_without_label"], outcome.notes["train_images"]) == (1, 23)
     nothing = labelled_images(tmp_path / "none", [[-1, -1]] * 4, ("top", "middle"), seed=9)
-    with pytest.raises(MissingDataError, match="none of 4 samples of toy has a usable label"):
+    with pytest.raises(MissingDataError, match="none of the 4 train samples of toy has a usable label"):
         PROTOCOL.run(context_of(tmp_path / "none", train=nothing, target=Target(kind="multi-label")))
 
 
-@pytest.mark.parametrize("select", ["auroc", "f1"])
+@pytest.mark.parametrize("select", ["ranking", "auroc", "f1", "accuracy"])
 def test_validation_of_one_class_selects_by_loss_and_says_so(tmp_path: Path, select: str) -> None:
     valid = labelled_images(tmp_path / "valid", [[0, 0]] * 6, ("top", "middle"), seed=8)
     outcome = PROTOCOL.run(context_of(tmp_path, replace(TOY, select=select), valid=valid))
@@ -167,12 +167,32 @@ def test_thresholds_come_from_validation_or_are_a_half(tmp_path: Path) -> None:
     assert (chosen != 0.5).any()
 
 
-def test_published_settings_apply_to_their_method_alone(tmp_path: Path) -> None:
-    recipe = replace(TOY, method_settings=(("known", (("epochs", 1),)),))
-    known = PROTOCOL.run(context_of(tmp_path / "a", recipe, method="known"))
-    other = PROTOCOL.run(context_of(tmp_path / "b", recipe, method="other"))
-    assert (known.notes["epochs"], known.notes["published_settings"]) == (1, 1)
-    assert (other.notes["epochs"], other.notes["published_settings"]) == (3, 0)
+def test_the_epoch_is_chosen_by_the_metric_that_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def record(score: str, *others: object) -> float:
+        asked.append(score)
+        return real(score, *others)  # type: ignore[arg-type]
+
+    real = validation.score_of
+    monkeypatch.setattr(validation, "score_of", record)
+    assert TOY.select == "ranking"
+    labels = context_of(tmp_path / "labels", replace(TOY, epochs=1))
+    PROTOCOL.run(labels)
+    one_hot = [[1, 0], [0, 1]] * 6
+    classes = labelled_images(tmp_path / "images", one_hot, ("top", "middle"), seed=5)
+    exclusive = context_of(tmp_path / "classes", replace(TOY, epochs=1), train=classes, valid=classes)
+    PROTOCOL.run(
+        replace(exclusive, dataset=classes, test=classes, task=replace(exclusive.task, target=Target(kind="auto")))
+    )
+    assert asked == ["auroc", "accuracy"]
+
+
+def test_a_training_part_of_one_class_leaves_the_target_as_the_dataset_has_it(tmp_path: Path) -> None:
+    labels = context_of(tmp_path, replace(TOY, epochs=1), target=Target(kind="auto"))
+    one_hot = [index for index, row in enumerate(labels.train.labels) if sum(row) == 1]
+    outcome = PROTOCOL.run(replace(labels, train=labels.train.take(one_hot)))
+    assert not read_predictions(outcome.predictions).multi_class
 
 
 def test_bfloat16_trains_and_answers(tmp_path: Path) -> None:

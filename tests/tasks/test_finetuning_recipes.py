@@ -15,6 +15,7 @@ from torch import nn
 
 from medbench.errors import UsageError
 from medbench.trials import recipe_values, resolve_recipe
+from medbench_tasks.classification.metrics_catalogue import MULTI_CLASS, MULTI_LABEL
 from medbench_tasks.finetuning.benchx import BENCHX, METHODS, Dataset, benchx_recipe
 from medbench_tasks.finetuning.recipe import (
     MEDSLIP_SIIM,
@@ -24,7 +25,6 @@ from medbench_tasks.finetuning.recipe import (
     QUICK_FINE_TUNING,
     STANDARD_FINE_TUNING,
     FineTuningRecipe,
-    for_method,
 )
 from medbench_tasks.training import _bare_optimiser, _schedule, parameter_groups
 
@@ -37,9 +37,9 @@ NAMES = {
 
 
 def settled(dataset: Dataset, method: str) -> FineTuningRecipe:
-    preset = benchx_recipe(dataset)
-    recipe, found = for_method(preset, method, [preset])
-    assert found
+    recipe = resolve_recipe(benchx_recipe(dataset), 1.0, {}, method)
+    assert isinstance(recipe, FineTuningRecipe)
+    assert recipe.published_settings
     return recipe
 
 
@@ -85,16 +85,15 @@ def test_the_common_procedure_of_benchx() -> None:
 
 
 def test_a_method_without_settings_gets_the_default() -> None:
-    preset = benchx_recipe("nih")
-    assert for_method(preset, "medst@vit-b16", [preset]) == (preset, False)
-    assert (preset.lr, preset.batch_size, preset.optimiser) == (1e-4, 64, "adam")
+    recipe = resolve_recipe(benchx_recipe("nih"), 1.0, {}, "medst@vit-b16")
+    assert recipe == replace(benchx_recipe("nih"), method_settings=())
+    assert recipe_values(recipe)["published_settings"] is False
+    assert (recipe.lr, recipe.batch_size, recipe.optimiser) == (1e-4, 64, "adam")  # type: ignore[attr-defined]
 
 
 def test_what_a_user_asks_for_goes_before_a_methods_settings() -> None:
-    preset = benchx_recipe("nih")
-    asked = resolve_recipe(preset, 1.0, {"lr": "0.5"})
-    assert isinstance(asked, FineTuningRecipe)
-    recipe, _ = for_method(asked, "mgca@vit-b16", [STANDARD_FINE_TUNING, preset])
+    recipe = resolve_recipe(benchx_recipe("nih"), 1.0, {"lr": "0.5"}, "mgca@vit-b16")
+    assert isinstance(recipe, FineTuningRecipe)
     assert (recipe.lr, recipe.batch_size, recipe.optimiser) == (0.5, 64, "sgd")
 
 
@@ -116,6 +115,13 @@ def test_the_published_fine_tuning_of_medslip() -> None:
 
 
 @pytest.mark.parametrize("recipe", [STANDARD_FINE_TUNING, QUICK_FINE_TUNING])
+def test_the_epoch_is_chosen_by_the_metric_that_ranks(recipe: FineTuningRecipe) -> None:
+    assert recipe.score_for("multi-class") == MULTI_CLASS[0].name == "accuracy"
+    assert recipe.score_for("multi-label") == MULTI_LABEL[0].name == "auroc"
+    assert MGCA_LINEAR.score_for("multi-class") == "loss"
+
+
+@pytest.mark.parametrize("recipe", [STANDARD_FINE_TUNING, QUICK_FINE_TUNING])
 def test_a_sound_schedule_runs_to_its_end_at_every_fraction(recipe: FineTuningRecipe) -> None:
     for _, fields in ((1.0, ()), *recipe.fraction_overrides):
         changed = replace(recipe, **dict(fields))
@@ -127,7 +133,9 @@ def test_a_sound_schedule_runs_to_its_end_at_every_fraction(recipe: FineTuningRe
 def test_recipes_enter_keys_as_plain_values(preset: FineTuningRecipe) -> None:
     values = recipe_values(preset)
     assert values["augment"] == preset.augment
-    assert len(values["method_settings"]) == len(preset.method_settings)
+    assert "method_settings" not in values
+    assert "requires" not in values
+    assert preset.requires == ("mmengine",)
 
 
 def rates(recipe: FineTuningRecipe, steps: int) -> list[list[float]]:
@@ -178,7 +186,7 @@ def test_the_optimiser_is_the_one_that_the_recipe_names(name: str, kind: type[to
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *[("augment", "cutout"), ("frame", "stretch"), ("normalise", "clip"), ("select", "accuracy")],
+        *[("augment", "cutout"), ("frame", "stretch"), ("normalise", "clip"), ("select", "precision")],
         *[
             ("head_init", "zero"),
             ("optimiser", "lion"),

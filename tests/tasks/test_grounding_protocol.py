@@ -97,7 +97,7 @@ def test_without_training_boxes_there_is_one_floor(tmp_path: Path) -> None:
 
 
 def test_the_released_threshold_answers_every_pixel_whatever_the_map(tmp_path: Path) -> None:
-    outcome = run(tmp_path, Asked(), AS_RELEASED_GROUNDING_RSNA)
+    outcome = run(tmp_path, Asked(), replace(AS_RELEASED_GROUNDING_RSNA, released_stream=False))
     released, floor = values_of(outcome), values_of(outcome, "all-ones")
     assert released["iou"] == floor["iou"]
     assert released["dice"] == floor["dice"]
@@ -236,7 +236,14 @@ def test_replicates_are_of_the_same_patients_for_every_table(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("divide_by", "sum"), ("cells", 0), ("batch_size", 0), ("side", 0), ("threshold", float("nan"))],
+    [
+        ("divide_by", "sum"),
+        ("map", "saliency"),
+        ("cells", 0),
+        ("batch_size", 0),
+        ("side", 0),
+        ("threshold", float("nan")),
+    ],
 )
 def test_fields_that_make_no_sense_are_refused(field: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"recipe field {field} cannot be"):

@@ -81,6 +81,40 @@ def test_the_protocol_chooses_the_number_and_beats_chance(tmp_path: Path, kind: 
     assert outcome.notes["train_images"] == 200
 
 
+def test_the_notes_count_what_really_voted_and_labels_that_are_masked(tmp_path: Path) -> None:
+    features, truth = drawn(80, 6, 3, noise=0.2)
+    truth[:, 1] = np.where(np.arange(80) < 40, -1, truth[:, 1])
+    truth[40:60, 2] = -1
+    truth[:10, 0] = -1
+    recipe = KnnRecipe(neighbours=(200,))
+    target = Target(kind="multi-label")
+    outcome = PROTOCOL.run(context_of(tmp_path, recipe, features, truth, target=target, protocol="linear.neighbours"))
+    assert outcome.notes["neighbours"] == 40, "of all 40 training samples, not 200"
+    assert outcome.notes["unlabelled_in_train"] == 1
+    assert outcome.notes["labels_absent_from_validation"] == 1
+    fewer = np.where(np.arange(80)[:, None] < 30, truth, -1)[:, :1]
+    fewer[40:] = truth[40:, :1]
+    outcome = PROTOCOL.run(context_of(tmp_path, recipe, features, fewer, target=target, protocol="linear.neighbours"))
+    assert outcome.notes["neighbours"] == 20
+
+
+def test_of_several_classes_the_number_is_chosen_by_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _ = drawn(40, 3, 1)
+    truth = np.eye(2, dtype=np.int8)[np.arange(40) % 2]
+
+    def scores(self: Voters, features: NDArray[np.float32], counts: tuple[int, ...]) -> NDArray[np.float64]:
+        right = np.where(truth[20:30] == 1, 0.51, 0.49)
+        sure = np.where(truth[20:30] == 1, 0.99, 0.01)
+        sure[0] = 0.49, 0.51
+        by_count = {5: right, 20: sure}
+        return np.stack([by_count[count] for count in counts])
+
+    monkeypatch.setattr(Voters, "scores", scores)
+    recipe, target = KnnRecipe(neighbours=(5, 20)), Target(kind="multi-class")
+    context = context_of(tmp_path, recipe, features, truth, target=target, protocol="linear.neighbours")
+    assert PROTOCOL.run(context).notes["neighbours"] == 5
+
+
 def test_other_recipes_and_broken_features_are_refused(tmp_path: Path) -> None:
     features, truth = drawn(40, 3, 1)
     context = context_of(tmp_path, RECIPE, features, truth, target=Target(kind="multi-label"))

@@ -1,4 +1,4 @@
-"""Heads at every strength, subsets, and the choice among candidates."""
+"""Heads at every strength, and the choice among candidates."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from medbench.errors import UsageError
-from medbench_tasks.linear.heads import fit_heads, solve_subsets
+from medbench_tasks.linear.heads import fit_heads
 from medbench_tasks.linear.recipe import KnnRecipe, LinearRecipe
-from medbench_tasks.linear.selection import aurocs, choose_each, choose_one, log_losses
+from medbench_tasks.linear.selection import aurocs, choose_each, choose_for_classes, choose_together, log_losses
 
 RECIPE = LinearRecipe(c_values=(1e-3, 0.1, 10.0))
 
@@ -64,22 +64,6 @@ def test_classes_sum_to_one_and_two_agree_with_the_binary_model(classes: int) ->
     np.testing.assert_allclose(heads.probabilities(features, np.full(classes, 1)), found[1], atol=1e-6)
 
 
-def test_subsets_agree_with_separate_solves_of_their_rows() -> None:
-    features, truth = drawn(240, 10, 2)
-    truth[::5, 1] = -1
-    order = np.random.default_rng(0).permutation(240)
-    subsets = [order[:12].tolist(), order[:60].tolist(), list(range(240))]
-    together = solve_subsets(features, truth, subsets, RECIPE)
-    for rows, heads in zip(subsets, together, strict=True):
-        scaler = StandardScaler().fit(features[rows].astype(np.float64))
-        for label in range(2):
-            known = np.array([row for row in rows if truth[row, label] >= 0])
-            model = LogisticRegression(C=0.1, tol=1e-9, max_iter=9999)
-            model.fit(scaler.transform(features[known]), truth[known, label])
-            wanted = model.predict_proba(scaler.transform(features))[:, 1]
-            np.testing.assert_allclose(heads.sweep(features)[1, :, label], wanted, atol=1e-3)
-
-
 def test_auroc_and_loss_agree_with_scikit_learn_under_ties_and_masks() -> None:
     generator = np.random.default_rng(0)
     scores = generator.integers(1, 9, (2, 80, 2)) / 10
@@ -92,11 +76,35 @@ def test_auroc_and_loss_agree_with_scikit_learn_under_ties_and_masks() -> None:
             assert log_losses(truth, scores)[candidate, label] == pytest.approx(log_loss(*pair))
 
 
-def test_equally_good_candidates_yield_to_the_first() -> None:
+def test_of_candidates_that_rank_alike_the_better_calibrated_is_chosen_and_of_equals_the_first() -> None:
     truth = np.array([[0], [1], [1]], np.int8)
-    scores = np.array([[[0.6], [0.5], [0.7]], [[0.1], [0.5], [0.6]], [[0.1], [0.8], [0.9]]])
-    assert choose_each(truth, scores).index.tolist() == [1]
-    assert choose_one(truth, scores).index.tolist() == [1]
+    timid = [[0.500], [0.501], [0.501]]  # as the strongest penalty leaves them
+    sound = [[0.1], [0.8], [0.9]]
+    scores = np.array([[[0.6], [0.5], [0.7]], timid, sound, sound])
+    assert (aurocs(truth, scores)[1:] == 1).all()
+    assert choose_each(truth, scores).index.tolist() == [2]
+    assert choose_together(truth, scores).index.tolist() == [2]
+
+
+def test_a_better_rank_goes_before_a_lower_loss() -> None:
+    truth = np.array([[0, 1], [1, 0], [1, 1]], np.int8)
+    ranked = np.array([[0.500, 0.501], [0.501, 0.500], [0.501, 0.501]])
+    told = np.array([[0.5, 0.9], [0.9, 0.1], [0.4, 0.9]])
+    assert choose_each(truth, np.stack([told, ranked])).index.tolist() == [1, 0]
+    assert choose_together(truth, np.stack([told, ranked])).index.tolist() == [1, 1]
+
+
+def test_classes_are_chosen_for_by_accuracy_then_by_the_loss_of_the_true_class_then_the_first() -> None:
+    truth = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, -1, -1]], np.int8)
+    confident = np.array([[0.99, 0.01, 0.0], [0.01, 0.99, 0.0], [0.4, 0.3, 0.3], [1.0, 0.0, 0.0]])
+    right = np.array([[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.3, 0.3, 0.4], [0.0, 0.0, 1.0]])
+    surer = np.array([[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
+    choice = choose_for_classes(truth, np.stack([confident, right, surer, surer]))
+    assert (choice.index.tolist(), choice.by_loss, choice.blind) == ([2, 2, 2], 0, 0)
+    assert log_loss([0, 1, 2], confident[:3]) < log_loss([0, 1, 2], right[:3]), "the loss alone would choose otherwise"
+    assert choose_for_classes(truth, np.stack([confident, right])).index.tolist() == [1, 1, 1]
+    unseen = choose_for_classes(truth[3:], np.stack([confident, right, surer])[:, 3:])
+    assert (unseen.index.tolist(), unseen.blind) == ([1, 1, 1], 3)
 
 
 def test_one_answer_in_validation_falls_back_to_the_loss_and_says_so() -> None:
@@ -106,9 +114,10 @@ def test_one_answer_in_validation_falls_back_to_the_loss_and_says_so() -> None:
     choice = choose_each(truth, scores)
     assert choice.index.tolist() == [1, 2, 1]
     assert (choice.by_loss, choice.blind) == (1, 1)
-    together = choose_one(truth[:, :1], scores[:, :, :1])
+    together = choose_together(truth[:, :1], scores[:, :, :1])
     assert (together.index.tolist(), together.by_loss, together.blind) == ([1], 1, 0)
-    assert choose_one(truth[:, 2:], scores[:, :, 2:]).blind == 1
+    assert choose_together(truth[:, 2:], scores[:, :, 2:]).blind == 1
+    assert choose_together(truth, scores).blind == 1, "labels that validation never has are counted beside others"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,11 @@ def test_labels_that_read_alike_are_refused() -> None:
         chosen_prompts("template", (), ["Mass", "mass"])
 
 
+def test_a_recipe_of_an_unknown_set_is_refused_when_it_is_made() -> None:
+    with pytest.raises(UsageError, match="unknown prompt set 'mine' - known: biovil-rsna, chexpert-5x200, template"):
+        resolve_recipe(STANDARD_ZEROSHOT, 1.0, {"prompts": "mine"})
+
+
 def test_an_unknown_set_gets_a_hint() -> None:
     with pytest.raises(UsageError, match=r"unknown prompt set 'biovil' - did you mean 'biovil-rsna'\?"):
         chosen_prompts("biovil", (), ["Pneumonia"])
@@ -98,12 +104,15 @@ def test_a_file_of_prompts_moves_into_the_recipe(tmp_path: Path) -> None:
     path = write(tmp_path, OWN)
     recipe = resolve_recipe(STANDARD_ZEROSHOT, 1.0, {"prompts": str(path)})
     assert isinstance(recipe, ZeroShotRecipe)
-    assert recipe.prompts == "own.json", "no folder of the user's is kept"
+    assert re.fullmatch("own-[0-9a-f]{8}", recipe.prompts), "no folder of the user's is kept"
     assert recipe.texts == (("Bright", ("A bright spot",), ("Nothing shines",)),)
 
     path.write_text(json.dumps({"Bright": {"positive": ["It glows"], "negative": ["Nothing shines"]}}))
     other = resolve_recipe(STANDARD_ZEROSHOT, 1.0, {"prompts": str(path)})
     assert recipe_values(other) != recipe_values(recipe), "the key follows the content"
+    assert isinstance(other, ZeroShotRecipe)
+    assert other.prompts != recipe.prompts, "and so does the name that tables show"
+    assert resolve_recipe(other, 1.0, {"prompts": str(write(tmp_path, OWN))}) == recipe
 
 
 def test_a_record_is_rescored_without_the_file(tmp_path: Path) -> None:

@@ -152,6 +152,32 @@ def test_equalising_changes_what_is_queried_and_not_what_is_prompted(tmp_path: P
     np.testing.assert_array_equal(scores("prompts", True), scores("prompts", False))
 
 
+def test_answers_in_the_cache_need_no_model(tmp_path: Path) -> None:
+    recipe = replace(STANDARD_ZEROSHOT, by="queries")
+    context = context_of(tmp_path, Both(), task_of(BINARY), recipe, parts_of(tmp_path))
+    first = PROTOCOL.run(context)
+
+    def load() -> None:
+        raise AssertionError("the model was loaded")
+
+    warm = replace(context, features=replace(context.features, load=load))
+    assert PROTOCOL.run(warm).predictions.equals(first.predictions)
+
+
+def test_queries_follow_the_texts_that_a_method_reads_and_images_do_not(tmp_path: Path) -> None:
+    model = Both()
+    context = context_of(tmp_path, model, task_of(BINARY), replace(STANDARD_ZEROSHOT, by="queries"), parts_of(tmp_path))
+    PROTOCOL.run(context)
+    other = replace(context.features, text_files="another vocabulary")
+    PROTOCOL.run(replace(context, features=other))
+    assert other.encoded == 8 + 3, "asked anew"
+    prompted = replace(context, recipe=STANDARD_ZEROSHOT)
+    PROTOCOL.run(prompted)
+    seen = model.seen
+    PROTOCOL.run(replace(prompted, features=replace(context.features, text_files="another vocabulary")))
+    assert model.seen == seen
+
+
 def test_a_method_with_both_is_prompted_unless_the_recipe_says_otherwise(tmp_path: Path) -> None:
     assert not read_predictions(run(tmp_path, Both()).predictions).probabilities
     queried = run(tmp_path, Both(), replace(STANDARD_ZEROSHOT, by="queries"))
@@ -192,9 +218,9 @@ def test_scores_that_are_not_finite_fail_the_trial(tmp_path: Path) -> None:
 def test_answers_of_another_shape_fail_the_trial(tmp_path: Path) -> None:
     class Short(Asked):
         def classify(self, images: Tensor, findings: list[str]) -> Tensor:
-            return super().classify(images, findings)[:, 0]
+            return super().classify(images, findings).repeat(1, 2)
 
-    with pytest.raises(TrialError, match=r"answers have shape \(8,\), not \(8, 1\)"):
+    with pytest.raises(TrialError, match=r"answers have shape \(8, 2\), not \(8, 1\)"):
         run(tmp_path, Short(), replace(STANDARD_ZEROSHOT, thresholds="fixed"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from trial_features import features_of
+from trial_features import features_of, whole
 
 from medbench.capabilities import Preprocess
 from medbench.errors import UsageError
@@ -130,6 +130,7 @@ def context_of(
         task=task,
         recipe=recipe,
         features=features_of(model, folder / "cache", Compute(), Silent()),
+        dataset=whole(*parts),
         train=train,
         valid=valid,
         test=test,

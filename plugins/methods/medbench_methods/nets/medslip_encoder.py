@@ -84,8 +84,9 @@ class MedslipEncoder(nn.Module):
         """(B, 3, H, W) and K findings -> (B, K, H / 16, W / 16): cross-attention, the mean over layers and heads.
 
         Raw attention: it sums to 1 over the cells. ``as_released`` feeds the mask itself to the stream, as the released
-        grounding script does where the pre-training multiplies features by it; its random query projection and its
-        division by the maximum of a batch are not reproduced. Raises `UsageError` for a finding without a query.
+        grounding script does where the pre-training multiplies features by it; its random query projection is not
+        reproduced, and dividing by the maximum of a batch is left to the task. Raises `UsageError` for a finding without
+        a query.
         """
         queries = query_indices(findings)
         maps = self._finding_maps(self.net.patches(images), queries, _gate(as_released))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from medbench.specs import MetricSpec, Recipe, ReportedResult, Target, TaskSpec
 from medbench_tasks import reported
-from medbench_tasks.catalogue.labels import CHEXPERT_FIVE, CHEXPERT_READING
-from medbench_tasks.classification.metrics_catalogue import MULTI_CLASS, MULTI_LABEL
+from medbench_tasks.catalogue.labels import CHEXPERT_FIVE, CHEXPERT_READING, COVIDX_CLASSES
+from medbench_tasks.classification.metrics_catalogue import MULTI_CLASS, MULTI_LABEL, metrics_named
 from medbench_tasks.finetuning.benchx import benchx_recipe
 from medbench_tasks.finetuning.recipe import (
     MEDSLIP_SIIM,
@@ -54,7 +54,6 @@ _LABELLED = (
         target=_one(*CHEXPERT_FIVE),
         reading=CHEXPERT_READING,
         linear={"mgca": MGCA_LINEAR_CHEXPERT},
-        reported=reported.CHEXPERT_LINEAR,
     ),
     _Labelled(
         id="chexpert-leaky",
@@ -62,9 +61,12 @@ _LABELLED = (
         dataset="chexpert",
         split="as-released",
         target=_one(*CHEXPERT_FIVE),
-        metrics=tuple(replace(metric, as_released=True) for metric in MULTI_LABEL),
+        metrics=tuple(
+            replace(metric, as_released=True) for metric in (*MULTI_LABEL, *metrics_named("auroc-as-released"))
+        ),
         reading=CHEXPERT_READING,
         linear={"mgca": MGCA_LINEAR_CHEXPERT},
+        reported=reported.CHEXPERT_LINEAR,
         tags=("cxr", "as-released"),
     ),
     _Labelled(
@@ -81,11 +83,20 @@ _LABELLED = (
         id="covidx",
         title="Normal, pneumonia or COVID-19, COVIDx 9A",
         dataset="covidx",
-        split="9a",
-        target=Target(kind="multi-class", labels=("Normal", "Pneumonia", "COVID-19")),
+        split="9a-patient",
+        target=Target(kind="multi-class", labels=COVIDX_CLASSES),
         metrics=MULTI_CLASS,
+    ),
+    _Labelled(
+        id="covidx-9a",
+        title="Normal, pneumonia or COVID-19, COVIDx 9A, validation drawn by image as released",
+        dataset="covidx",
+        split="9a",
+        target=Target(kind="multi-class", labels=COVIDX_CLASSES),
+        metrics=tuple(replace(metric, as_released=True) for metric in MULTI_CLASS),
         linear={"mgca": MGCA_LINEAR, "medst": MEDST_LINEAR_COVIDX},
         reported=reported.COVIDX_LINEAR,
+        tags=("cxr", "as-released"),
     ),
     _Labelled(
         id="covidx-cxr4",
@@ -109,7 +120,6 @@ _LABELLED = (
         dataset="chestx-ray14",
         split="official",
         target=_one(),
-        fine_tuning={"benchx": benchx_recipe("nih")},
     ),
     _Labelled(
         id="chestx-ray14-patient",
@@ -133,7 +143,6 @@ _LABELLED = (
         dataset="vindr-cxr",
         split="official",
         target=_one(),
-        fine_tuning={"benchx": benchx_recipe("vindr")},
     ),
     _Labelled(
         id="object-cxr",
@@ -223,7 +232,7 @@ def _tasks(one: _Labelled) -> Iterator[TaskSpec]:
 
 
 def _reading(one: _Labelled, recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
-    return {name: replace(recipe, **one.reading) for name, recipe in recipes.items()}
+    return {name: replace(recipe, **one.reading) if one.reading else recipe for name, recipe in recipes.items()}
 
 
 TASKS = tuple(task for one in _LABELLED for task in _tasks(one))

@@ -40,12 +40,18 @@ def _zero_shot(
 
 
 def _ground(
-    dataset: str, title: str, split: str, label: str, recipes: dict[str, grounding.GroundingRecipe]
+    prefix: str,
+    title: str,
+    split: str,
+    label: str,
+    recipes: dict[str, grounding.GroundingRecipe],
+    *,
+    dataset: str = "",
 ) -> TaskSpec:
     return TaskSpec(
-        id=f"{dataset}-ground",
+        id=f"{prefix}-ground",
         title=f"{title}: zero-shot grounding",
-        dataset=dataset,
+        dataset=dataset or prefix,
         split=split,
         protocol="grounding",
         capabilities=frozenset({"Grounder"}),
@@ -68,8 +74,15 @@ TASKS = (
         {
             "standard": zeroshot.STANDARD_ZEROSHOT_RSNA,
             "medst": zeroshot.MEDST_RSNA,
-            "medslip": zeroshot.MEDSLIP_RSNA,
         },
+    ),
+    _zero_shot(
+        "rsna-medslip",
+        "Pneumonia, RSNA, on MeDSLIP's list",
+        "medslip",
+        ("Pneumonia",),
+        {"standard": zeroshot.STANDARD_ZEROSHOT_RSNA, "medslip": zeroshot.MEDSLIP_RSNA},
+        dataset="rsna",
     ),
     _zero_shot(
         "chestx-ray14",
@@ -110,7 +123,19 @@ TASKS = (
         "Pneumonia opacities, RSNA",
         "detection",
         "Pneumonia",
-        {"standard": grounding.STANDARD_GROUNDING_RSNA, "as-released": grounding.AS_RELEASED_GROUNDING_RSNA},
+        {"standard": grounding.STANDARD_GROUNDING_RSNA},
+    ),
+    _ground(
+        "rsna-medslip",
+        "Pneumonia opacities, RSNA, on MeDSLIP's list",
+        "medslip",
+        "Pneumonia",
+        {
+            "standard": grounding.STANDARD_GROUNDING_RSNA,
+            "as-released": grounding.AS_RELEASED_GROUNDING_RSNA,
+            "as-released-product": grounding.AS_RELEASED_PRODUCT_RSNA,
+        },
+        dataset="rsna",
     ),
     _ground("siim", "Pneumothorax, SIIM-ACR", "image", "Pneumothorax", {"standard": grounding.STANDARD_GROUNDING}),
     TaskSpec(

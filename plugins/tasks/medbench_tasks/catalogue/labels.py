@@ -7,6 +7,9 @@ from types import MappingProxyType
 CHEXPERT_FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 """The findings of the CheXpert competition (Irvin et al. 2019)."""
 
+COVIDX_CLASSES = ("Normal", "Pneumonia", "COVID-19")
+"""Of the 9A lists; the last is everything that is neither of the others."""
+
 CHEXPERT_READING = MappingProxyType(
     {
         "blank": "absent",

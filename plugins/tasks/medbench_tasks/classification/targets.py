@@ -15,6 +15,7 @@ from medbench_tasks.classification.recipe import LabelRecipe
 
 if TYPE_CHECKING:
     from medbench.manifest import Manifest
+    from medbench.specs import Part
 
 MASKED = -1
 """In truth arrays: not to be trained on, not scored."""
@@ -24,9 +25,9 @@ def settle(target: Target, manifest: Manifest) -> Target:
     """``target`` with its labels named and ``auto`` decided by ``manifest``.
 
     ``auto`` is ``multi-class`` where there are two labels or more and every sample with any known label has all of them
-    known and exactly one present. Settle on the training part and use the result for every part. Raises
-    `MissingDataError` where the dataset has no labels, `UsageError` for a label that it does not have, a label named
-    twice, or a multi-class target of one label.
+    known and exactly one present. Settle on `medbench.protocols.TrialContext.dataset`, every row whatever its split, and
+    use the result for every part: then all protocols, fractions and seeds agree. Raises `MissingDataError` where the dataset
+    has no labels, `UsageError` for a label that it does not have, a label named twice, or a multi-class target of one label.
     """
     if not manifest.label_names:
         raise MissingDataError(f"{manifest.dataset} has no labels to classify by")
@@ -74,13 +75,26 @@ def truth_of(manifest: Manifest, target: Target, recipe: LabelRecipe) -> NDArray
     return _one_hot(truth, values) if target.kind == "multi-class" else truth
 
 
-def labelled(manifest: Manifest, target: Target, recipe: LabelRecipe) -> Manifest:
-    """The rows of ``manifest`` that have a label to answer, in order. Raises `MissingDataError` where there is none."""
+def labelled(manifest: Manifest, part: Part, target: Target, recipe: LabelRecipe) -> Manifest:
+    """The rows of ``manifest`` (the trial's ``part``) that have a label to answer, in order.
+
+    Raises `MissingDataError` where there is none.
+    """
     keep = (truth_of(manifest, target, recipe) != MASKED).any(axis=1)
     if not keep.any():
         names = ", ".join(target.labels)
-        raise MissingDataError(f"none of {len(manifest)} samples of {manifest.dataset} has a usable label of {names}")
+        raise MissingDataError(
+            f"none of the {len(manifest)} {part} samples of {manifest.dataset} has a usable label of {names}",
+            fix=_more_labels(part, target, recipe),
+        )
     return manifest if keep.all() else manifest.take(np.flatnonzero(keep).tolist())
+
+
+def _more_labels(part: Part, target: Target, recipe: LabelRecipe) -> str | None:
+    """What may give the part a label: the fraction only concerns training, and absent labels name no class."""
+    ways = ["use a larger fraction"] if part == "train" else []
+    ways += ["--set blank=absent"] if recipe.blank == "mask" and target.kind == "multi-label" else []
+    return ", or ".join(ways) or None
 
 
 def _columns(manifest: Manifest, labels: tuple[str, ...]) -> list[int]:

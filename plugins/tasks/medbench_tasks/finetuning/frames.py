@@ -6,7 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from medbench.capabilities import Preprocess
+    from medbench.manifest import Manifest
     from medbench_tasks.finetuning.recipe import FineTuningRecipe
 
 _HALF = 0.5
@@ -34,9 +38,25 @@ def evaluation_frame(recipe: FineTuningRecipe, preprocess: Preprocess) -> Prepro
 
 
 def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess:
-    """What is kept of training images for augmentation to cut from: the whole frame, before its centre is cropped."""
+    """What is kept of training images for augmentation to cut from: the whole image as a square, nothing cropped.
+
+    It is padded or squashed as at evaluation. Where that scales the shorter side and keeps what sticks out, the whole image
+    is squashed into the square, and `aspects_of` tells augmentation what the square stands for.
+    """
     if recipe.augment == "none":
         return evaluation
     scale = 1.0 if recipe.augment in _IN_PLACE else recipe.source_scale
     side = max(evaluation.crop, round(evaluation.resize * scale))
-    return replace(evaluation, resize=side, crop=side)
+    mode = "squash" if evaluation.mode == "shorter" else evaluation.mode
+    return replace(evaluation, resize=side, crop=side, mode=mode)
+
+
+def aspects_of(manifest: Manifest, evaluation: Preprocess) -> NDArray[np.float64]:
+    """(N,) how many times wider than high what the square of `source_frame` stands for is in the evaluation's geometry."""
+    import numpy as np
+
+    if evaluation.mode != "shorter":
+        return np.ones(len(manifest))
+    width, height = (manifest.table.column(name).to_numpy() for name in ("width", "height"))
+    aspects: NDArray[np.float64] = np.divide(width, height, dtype=np.float64)
+    return aspects

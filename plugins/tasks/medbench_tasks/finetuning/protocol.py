@@ -6,14 +6,14 @@ It also trains the published linear probes, whose images are augmented anew in e
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medbench.errors import PluginError, UsageError
 from medbench.protocols import TrialOutcome
 from medbench.specs import PARTS, Target
 from medbench_tasks.classification.scoring import ClassificationScoring
-from medbench_tasks.finetuning.recipe import FineTuningRecipe, for_method
+from medbench_tasks.finetuning.recipe import FineTuningRecipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +42,7 @@ class FineTuning(ClassificationScoring):
         from medbench_tasks.classification.floors import floor_tables
         from medbench_tasks.classification.predictions import prediction_table
 
-        recipe, found = for_method(_recipe_of(context), context.features.identity.label, context.task.recipes.values())
-        context = replace(context, recipe=recipe)
+        recipe = _recipe_of(context)
         data = _read(context, recipe)
         model, report, select = _train(context, recipe, data)
         valid, test = (_scores(model, data, part, context) for part in ("valid", "test"))
@@ -58,7 +57,7 @@ class FineTuning(ClassificationScoring):
             floors=floor_tables(
                 data.parts["test"].manifest, data.target, data.parts["train"].truth, data.parts["test"].truth
             ),
-            notes=_notes(context, recipe, data, report, settings_found=found, select=select),
+            notes=_notes(context, recipe, data, report, select),
         )
 
 
@@ -97,16 +96,16 @@ def _recipe_of(context: TrialContext) -> FineTuningRecipe:
 def _read(context: TrialContext, recipe: FineTuningRecipe) -> _Data:
     from medbench_tasks.classification.targets import labelled, settle, truth_of
     from medbench_tasks.finetuning.augment import Augmentation
-    from medbench_tasks.finetuning.frames import evaluation_frame, source_frame
+    from medbench_tasks.finetuning.frames import aspects_of, evaluation_frame, source_frame
     from medbench_tasks.finetuning.samples import ImageItems, feature_items
     from medbench_tasks.pixels import FramedPixels
 
-    target = settle(context.task.target or Target(kind="auto"), context.train)
+    target = settle(context.task.target or Target(kind="auto"), context.dataset)
     frame = evaluation_frame(recipe, context.features.preprocess)
     width = None
     parts: dict[Part, _Part] = {}
     for part in PARTS:
-        manifest = labelled(getattr(context, part), target, recipe)
+        manifest = labelled(getattr(context, part), part, target, recipe)
         truth = truth_of(manifest, target, recipe)
         augmented = part == "train" and recipe.augment != "none"
         if recipe.encoder_stays and not augmented:
@@ -115,7 +114,8 @@ def _read(context: TrialContext, recipe: FineTuningRecipe) -> _Data:
             items: Dataset[Any] = feature_items(features, truth)
         else:
             pixels = FramedPixels.prepare(manifest, part, source_frame(recipe, frame) if augmented else frame, context)
-            augmentation = Augmentation(recipe, frame.crop, context.seed) if augmented else None
+            aspects = aspects_of(manifest, frame)
+            augmentation = Augmentation(recipe, frame.crop, context.seed, aspects) if augmented else None
             items = ImageItems(pixels, truth, augmentation)
         parts[part] = _Part(manifest, truth, items)
     return _Data(target, frame, parts, width)
@@ -125,7 +125,7 @@ def _train(context: TrialContext, recipe: FineTuningRecipe, data: _Data) -> tupl
     from medbench_tasks.finetuning.validation import PREFIX, ClassScores, defined
     from medbench_tasks.training import fit
 
-    select: Score = recipe.select if defined(data.parts["valid"].truth).any() else "loss"
+    select = recipe.score_for(data.kind) if defined(data.parts["valid"].truth).any() else "loss"
     model = _build(context, recipe, data)
     report = fit(
         model,
@@ -200,8 +200,6 @@ def _notes(
     recipe: FineTuningRecipe,
     data: _Data,
     report: FitReport,
-    *,
-    settings_found: bool,
     select: Score,
 ) -> dict[str, float]:
     train = len(data.parts["train"].manifest)
@@ -216,6 +214,4 @@ def _notes(
     }
     if report.epochs_now and not recipe.encoder_is_constant:
         notes["images_per_second"] = report.epochs_now * train / report.seconds
-    if recipe.method_settings:
-        notes["published_settings"] = float(settings_found)
     return {name: float(value) for name, value in notes.items() if math.isfinite(value)}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from medbench.specs import Recipe
 from medbench_tasks.classification.recipe import LabelRecipe, check_label_reading
 from medbench_tasks.recipe_checks import check_positive
 from medbench_tasks.recipes import TrainingRecipe
 
-Settings = tuple[tuple[str, Any], ...]
+if TYPE_CHECKING:
+    from medbench_tasks.finetuning.model import Kind
+    from medbench_tasks.finetuning.validation import Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,23 +27,27 @@ class FineTuningRecipe(TrainingRecipe, LabelRecipe):
 
     ``augment`` is what training does to an image: ``none``; ``crop``, a random crop of the frame; ``moco2``, that with
     brightness, contrast, blur and flip; ``mild``, a random resized crop of 0.6 to 1 of the area; ``benchx``, one of 0.08
-    to 1 with flip; ``medslip``, one of 0.2 to 1 with flip and RandAugment. Resized crops are taken from the whole frame,
-    which is kept at ``source_scale`` times its size.
+    to 1 with flip; ``medslip``, one of 0.2 to 1 with flip and RandAugment. Resized crops are taken from the whole image
+    (padded to a square, where the frame pads), which is kept at ``source_scale`` times the frame's size; where the frame
+    keeps the image's aspect, areas and shapes of crops are those in the image itself.
 
     ``head_norm`` puts a LayerNorm before the linear layer. ``head_init`` draws that layer's weights as torch does, or from
     a normal of deviation 2e-5 truncated at twice that, with biases 0. ``binary_head`` concerns a single label: one logit
     under a sigmoid, or two under a softmax.
 
     ``select`` chooses the epoch on the validation part: the lowest ``loss``, or the highest ``auroc`` or ``f1`` (at 0.5, or
-    of the likeliest class), macro over the labels that have both classes there; where none has, the loss. ``thresholds``
-    that the predictions carry are those of best F1 on the validation part, or ``half``.
+    of the likeliest class), macro over the labels that have both classes there, or ``accuracy``, of the likeliest class or
+    macro at 0.5; where no label has both, the loss. ``ranking`` is the metric that ranks by the kind of target: accuracy of
+    classes that exclude each other, else AUROC. ``thresholds`` that the predictions carry are those of best F1 on the
+    validation part, or ``half``.
 
-    ``method_settings`` gives the fields that a publication chose method by method, under ``method@variant`` or ``method``;
-    see `for_method`.
+    ``published_settings`` says in the record that the fields are those that a publication chose for this very method
+    (`medbench.specs.Recipe.method_settings`); it changes nothing.
     """
 
     LEAST: ClassVar[Mapping[str, int]] = MappingProxyType({**TrainingRecipe.LEAST, "image_size": 0})
 
+    requires: tuple[str, ...] = ("mmengine",)
     image_size: int = 0
     freeze_encoder: bool = False
     augment: Literal["none", "crop", "moco2", "mild", "benchx", "medslip"] = "mild"  # type: ignore[assignment]
@@ -52,9 +57,9 @@ class FineTuningRecipe(TrainingRecipe, LabelRecipe):
     head_norm: bool = False
     head_init: Literal["torch", "truncated-normal"] = "torch"
     binary_head: Literal["sigmoid", "softmax"] = "sigmoid"
-    select: Literal["loss", "auroc", "f1"] = "auroc"
+    select: Literal["ranking", "loss", "auroc", "f1", "accuracy"] = "ranking"
     thresholds: Literal["validation", "half"] = "validation"
-    method_settings: tuple[tuple[str, Settings], ...] = ()
+    published_settings: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,24 +76,11 @@ class FineTuningRecipe(TrainingRecipe, LabelRecipe):
         """Whether the features of training images can be computed once: they stay, and images are not augmented."""
         return self.encoder_stays and self.augment == "none"
 
-
-def for_method(recipe: FineTuningRecipe, method: str, presets: Iterable[Recipe]) -> tuple[FineTuningRecipe, bool]:
-    """The recipe with its ``method_settings`` for ``method`` (``mgca@resnet50``), and whether it had any.
-
-    They replace the fields that are as the recipe's own preset (the one of ``presets`` with the same settings) has them:
-    what a user or the data fraction changed goes before.
-    """
-    by_name = dict(recipe.method_settings)
-    settings = by_name.get(method, by_name.get(method.partition("@")[0]))
-    if settings is None:
-        return recipe, False
-    preset = next((one for one in presets if _settings_of(one) == recipe.method_settings), recipe)
-    untouched = {name: value for name, value in settings if getattr(recipe, name) == getattr(preset, name)}
-    return replace(recipe, **untouched), True
-
-
-def _settings_of(recipe: Recipe) -> tuple[tuple[str, Settings], ...]:
-    return recipe.method_settings if isinstance(recipe, FineTuningRecipe) else ()
+    def score_for(self, kind: Kind) -> Score:
+        """What ``select`` is called where targets are of that kind."""
+        if self.select != "ranking":
+            return self.select
+        return "accuracy" if kind == "multi-class" else "auroc"
 
 
 STANDARD_FINE_TUNING = FineTuningRecipe(

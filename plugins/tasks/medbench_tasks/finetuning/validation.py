@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PREFIX = "valid"
-Score = Literal["loss", "auroc", "f1"]
+Score = Literal["loss", "auroc", "f1", "accuracy"]
 
 
 class ClassScores(BaseMetric):  # type: ignore[misc]
-    """The one ``score``: ``loss`` over all labels that are known, or ``auroc`` or ``f1``, macro over `defined` labels.
+    """The one ``score``: ``loss`` over all labels that are known, or another, macro over `defined` labels.
 
-    It is NaN where a logit is not finite.
+    ``accuracy`` of exclusive classes is the share of labelled rows whose likeliest class is theirs. The score is NaN where a
+    logit is not finite.
     """
 
     def __init__(self, score: Score, kind: Kind) -> None:
@@ -51,6 +52,10 @@ def score_of(score: Score, logits: Tensor, truth: NDArray[np.int8], kind: Kind) 
     if score == "loss":
         return float(masked_loss(logits.double(), torch.from_numpy(truth), kind))
     scores = probabilities(logits, kind).numpy()
+    if score == "accuracy" and kind == "multi-class":
+        known = (truth >= 0).all(axis=1)
+        right = scores[known].argmax(axis=1) == truth[known].argmax(axis=1)
+        return float(right.mean()) if len(right) else math.nan
     answers = scores == scores.max(axis=1, keepdims=True) if kind == "multi-class" else scores > 0.5
     values = []
     for column in np.flatnonzero(defined(truth)):
@@ -58,6 +63,8 @@ def score_of(score: Score, logits: Tensor, truth: NDArray[np.int8], kind: Kind) 
         wanted = truth[known, column]
         if score == "auroc":
             values.append(roc_auc_score(wanted, scores[known, column]))
+        elif score == "accuracy":
+            values.append((answers[known, column] == wanted).mean())
         else:
             values.append(f1_score(wanted, answers[known, column], zero_division=0.0))
     return float(np.mean(values)) if values else math.nan

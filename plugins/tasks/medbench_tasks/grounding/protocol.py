@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,10 +21,11 @@ from medbench_tasks.grounding.truths import asked_label, needed, truths_of
 from medbench_tasks.zeroshot.names import finding_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from medbench.capabilities import Preprocess
     from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
@@ -37,15 +40,15 @@ class Grounding:
     def run(self, context: TrialContext) -> TrialOutcome:
         """Answer the test images that show the finding; the training part serves a floor alone.
 
-        Raises `MissingDataError` where no test image shows it, `UsageError` where the method does not know the finding, and
-        `TrialError` where its maps are of no use.
+        Raises `MissingDataError` where no test image shows it, `UsageError` where the method does not know the finding or lacks
+        the map that the recipe asks for, and `TrialError` where its maps are of no use.
         """
         recipe = _recipe_of(context)
         label = asked_label(context.task, context.test)
         test = needed(truths_of(context.test, label, recipe.side), label)
         own = context.features.preprocess
         preprocess = dataclasses.replace(own, equalise=recipe.equalise or own.equalise)
-        maps = _maps(context, test, finding_of(context.task.dataset, label), preprocess)
+        maps = _maps(context, test, finding_of(context.task.dataset, label), preprocess, recipe)
         return TrialOutcome(
             predictions=answer_table(test.manifest, answers_of(maps, test, preprocess, recipe)),
             floors=floor_tables(context.train, label, test, recipe.side),
@@ -96,15 +99,35 @@ def _recipe_of(context: TrialContext) -> GroundingRecipe:
     return context.recipe
 
 
-def _maps(context: TrialContext, test: Truths, finding: str, preprocess: Preprocess) -> NDArray[np.float32]:
+def _maps(
+    context: TrialContext, test: Truths, finding: str, preprocess: Preprocess, recipe: GroundingRecipe
+) -> NDArray[np.float32]:
     """(N, h, w) relevance. Raises `TrialError` unless the method gives one map an image, or where they are not finite."""
-    name = f"ground-{hashlib.sha256(finding.encode()).hexdigest()[:16]}"
+    form = f"{recipe.map}{'-released' if recipe.released_stream else ''}"
     maps = context.features.rows(
-        test.manifest, name, lambda model, images: model.ground(images, [finding]), preprocess=preprocess
+        test.manifest,
+        f"ground-{form}-{hashlib.sha256(finding.encode()).hexdigest()[:16]}",
+        lambda model, images: _asked(model, recipe)(images, [finding]),
+        preprocess=preprocess,
+        reads_texts=True,
     )
     if maps.ndim != 4 or maps.shape[:2] != (len(test.manifest), 1) or 0 in maps.shape:
         raise TrialError(f"the method's maps of '{finding}' have shape {maps.shape}, not (images, 1, height, width)")
     return maps[:, 0]
+
+
+def _asked(model: Any, recipe: GroundingRecipe) -> Callable[..., Tensor]:
+    """What gives the model's maps in the form that the recipe asks for. Raises `UsageError` where the model lacks it."""
+    ground: Callable[..., Tensor] | None = getattr(
+        model, "ground" if recipe.map == "attention" else "ground_product", None
+    )
+    if ground is None:
+        raise UsageError(f"the method has no {recipe.map} maps", fix="set map=attention")
+    if not recipe.released_stream:
+        return ground
+    if "as_released" not in inspect.signature(ground).parameters:
+        raise UsageError("the method's maps have no released form of their own", fix="set released_stream=false")
+    return partial(ground, as_released=True)
 
 
 def _scaled(maps: NDArray[np.float32], recipe: GroundingRecipe) -> NDArray[np.float32]:

@@ -33,10 +33,16 @@ class GroundingRecipe(Recipe):
     that sums to one is spread over more or fewer of them in another map, and the threshold is scaled with it. With
     ``divide_by="batch-maximum"``, as released, relevance is divided by the maximum of ``batch_size`` images first, and the
     threshold is taken as it is. ``equalise`` spreads each image's histogram before the method's own preprocessing.
+
+    ``map`` is the method's own relevance (`medbench.capabilities.Grounder`), or a ``product`` of it with where it sees places,
+    for methods that offer ``ground_product``. ``released_stream`` asks a method for the form that its released script runs
+    where that differs from how it was trained. A method without them raises `UsageError`.
     """
 
     threshold: float = 0.008
     cells: int = 196
+    map: Literal["attention", "product"] = "attention"
+    released_stream: bool = False
     divide_by: Literal["nothing", "batch-maximum"] = "nothing"
     batch_size: int = 64
     side: int = 224
@@ -55,5 +61,14 @@ STANDARD_GROUNDING = GroundingRecipe()
 STANDARD_GROUNDING_RSNA = replace(STANDARD_GROUNDING, equalise=True)
 """The same, on images as MeDSLIP's release prepares those of RSNA."""
 
-AS_RELEASED_GROUNDING_RSNA = replace(STANDARD_GROUNDING_RSNA, divide_by="batch-maximum", threshold=0.0)
-"""MeDSLIP's release: every pixel is above 0, so that IoU and Dice are those of the all-ones answer whatever the model."""
+AS_RELEASED_GROUNDING_RSNA = replace(
+    STANDARD_GROUNDING_RSNA, released_stream=True, divide_by="batch-maximum", threshold=0.0
+)
+"""MeDSLIP's release: every pixel is above 0, so that IoU and Dice are those of the all-ones answer whatever the model.
+
+It is meant for the dataset's split ``medslip``, the list that the release ships. Not reproduced: the projection of the queries,
+which the release leaves at random because it looks for it under another name.
+"""
+
+AS_RELEASED_PRODUCT_RSNA = replace(AS_RELEASED_GROUNDING_RSNA, map="product", threshold=0.01)
+"""The same with the product map (the release's ``use_ws_p`` branch), above a hundredth of the batch's maximum."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,24 +96,6 @@ def fit_heads(
         SolverOptions(max_iterations=recipe.max_iterations, tolerance=recipe.tolerance),
     )
     return Heads(centre, scale, solution, recipe.c_values, truth.shape[1])
-
-
-def solve_subsets(
-    features: NDArray[np.float32],
-    truth: NDArray[np.int8],
-    subsets: Sequence[Sequence[int]],
-    recipe: LinearRecipe,
-    *,
-    multi_class: bool = False,
-    device: str = "cpu",
-) -> list[Heads]:
-    """Heads for each training subset (fractions, seeds) of rows, as `fit_heads` gives them for those rows alone.
-
-    Every subset has its own rows, standardisation and axes, so that 1 % of the samples costs 1 % of the work, and less in
-    fewer dimensions; within it all strengths and labels are one batch. As masks over all rows each would cost the whole.
-    """
-    parts = [(features[rows], truth[rows]) for rows in map(list, subsets)]
-    return [fit_heads(*part, recipe, multi_class=multi_class, device=device) for part in parts]
 
 
 def _standard(rows: Tensor) -> tuple[Tensor, Tensor]:

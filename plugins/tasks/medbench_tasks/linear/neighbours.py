@@ -25,14 +25,16 @@ class NearestNeighbours(ClassificationScoring):
     """`medbench.protocols.TaskProtocol` for labels; a method needs the `ImageEncoder` capability."""
 
     def run(self, context: TrialContext) -> TrialOutcome:
-        """Vote over the training samples, the number of neighbours chosen on validation (of equally good ones the most).
+        """Vote over the training samples, one number of neighbours for all labels chosen on validation.
+
+        `medbench_tasks.linear.selection` says how; of equally good numbers it is the highest.
 
         Raises `MissingDataError` where a part has no label.
         """
         import numpy as np
 
         from medbench_tasks.linear.parts import FrozenParts
-        from medbench_tasks.linear.selection import choose_one
+        from medbench_tasks.linear.selection import choose_for_classes, choose_together
 
         recipe = _recipe_of(context)
         parts = FrozenParts.of(context, recipe)
@@ -41,12 +43,13 @@ class NearestNeighbours(ClassificationScoring):
         vote = Voters(parts.train.features, parts.train.truth, recipe, context.compute.device)
         counts = recipe.neighbours[::-1]
         valid = vote.scores(parts.valid.features, counts)
-        choice = choose_one(parts.valid.truth, valid)
+        choose = choose_for_classes if parts.target.kind == "multi-class" else choose_together
+        choice = choose(parts.valid.truth, valid)
         best = int(choice.index[0])
         test = vote.scores(parts.test.features, counts[best : best + 1])[0]
         predictions, floors = parts.tables(valid[best], test)
         notes = {
-            "neighbours": counts[best],
+            "neighbours": min(counts[best], int(np.count_nonzero(parts.train.truth >= 0, axis=0).max())),
             "labels_chosen_by_loss": choice.by_loss,
             "labels_absent_from_validation": choice.blind,
             "unlabelled_in_train": int(np.all(parts.train.truth < 0, axis=0).sum()),

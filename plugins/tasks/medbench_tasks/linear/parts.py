@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from medbench.manifest import Manifest
     from medbench.protocols import TrialContext
-    from medbench.specs import Target
+    from medbench.specs import Part, Target
     from medbench_tasks.classification.recipe import LabelRecipe
 
 
@@ -47,17 +47,17 @@ class FrozenParts:
     def of(context: TrialContext, recipe: LabelRecipe) -> FrozenParts:
         """Encode what is labelled. Raises `MissingDataError` where a part has no label, as `settle` and `truth_of` do besides.
 
-        An ``auto`` target is settled on the test part, which is whole at every fraction: one kind for a row of a table.
+        An ``auto`` target is settled on the whole dataset: one kind for a row of a table.
         """
         if context.task.target is None:
             raise UsageError(f"task '{context.task.id}' names no target", fix="give its TaskSpec a Target")
-        target = settle(context.task.target, context.test)
+        target = settle(context.task.target, context.dataset)
 
-        def part(manifest: Manifest) -> FrozenPart:
-            rows = labelled(manifest, target, recipe)
+        def part(name: Part) -> FrozenPart:
+            rows = labelled(getattr(context, name), name, target, recipe)
             return FrozenPart(rows, context.features.encode(rows), truth_of(rows, target, recipe))
 
-        return FrozenParts(target, part(context.train), part(context.valid), part(context.test))
+        return FrozenParts(target, part("train"), part("valid"), part("test"))
 
     def tables(
         self, valid_scores: NDArray[np.float64], test_scores: NDArray[np.float64]
@@ -73,7 +73,7 @@ class FrozenParts:
         return predictions, floor_tables(self.test.manifest, self.target, self.train.truth, self.test.truth)
 
     def sizes(self) -> dict[str, float]:
-        """For the notes: the samples used, and the labels of which training shows one answer only."""
+        """For the notes: the samples used, and the labels of which training shows one answer at most."""
         known = [column[column >= 0] for column in self.train.truth.T]
         return {
             "train_images": len(self.train.truth),

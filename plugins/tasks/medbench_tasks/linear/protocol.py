@@ -25,9 +25,10 @@ class LinearProbe(ClassificationScoring):
     def run(self, context: TrialContext) -> TrialOutcome:
         """Solve every strength at once on the training samples, choose on validation, answer the test part.
 
-        Multi-label targets choose a strength a label, multi-class ones a single one; equally good ones yield to the
-        strongest regularisation. Nothing is trained again on validation. A recipe of another kind (a head trained by an
-        optimiser over images) goes to the fine-tuning protocol. Raises `MissingDataError` where a part has no label.
+        Multi-label targets choose a strength a label, multi-class ones a single one, as `medbench_tasks.linear.selection`
+        says; equally good ones yield to the strongest regularisation. Nothing is trained again on validation. A recipe of
+        another kind (a head trained by an optimiser over images) goes to the fine-tuning protocol. Raises
+        `MissingDataError` where a part has no label.
         """
         if not isinstance(context.recipe, LinearRecipe):
             from medbench_tasks.finetuning.protocol import PROTOCOL as FINE_TUNING
@@ -62,10 +63,10 @@ def _choose(parts: FrozenParts, heads: Heads) -> tuple[Choice, NDArray[np.float6
     """The strength of each label, and the validation part's probabilities (N, K) at it."""
     import numpy as np
 
-    from medbench_tasks.linear.selection import choose_each, choose_one
+    from medbench_tasks.linear.selection import choose_each, choose_for_classes
 
     scores = heads.sweep(parts.valid.features)
-    choose = choose_one if parts.target.kind == "multi-class" else choose_each
+    choose = choose_for_classes if parts.target.kind == "multi-class" else choose_each
     choice = choose(parts.valid.truth, scores)
     return choice, np.take_along_axis(scores, choice.index[None, None, :], axis=0)[0]
 

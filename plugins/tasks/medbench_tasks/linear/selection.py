@@ -1,4 +1,8 @@
-"""Choosing among candidates (strengths, numbers of neighbours) on the validation part: by AUROC, else by loss."""
+"""Choosing among candidates (strengths, numbers of neighbours) on the validation part, by the metric that ranks there.
+
+That is AUROC for labels asked one by one, and accuracy for classes that exclude each other. Few validation samples leave
+many candidates equally good, and then the log loss decides: an AUROC of 1 is also had from probabilities that all are alike.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ _CLIP = 1e-7
 class Choice:
     """``index`` (K,) is the candidate chosen for each label.
 
-    ``by_loss`` labels had but one answer in validation, so that AUROC is undefined and the log loss chose; ``blind`` ones
-    had no sample there at all, and have the middle candidate.
+    ``by_loss`` labels were chosen for by the log loss alone, since AUROC is undefined where validation has but one answer;
+    ``blind`` ones had no sample there at all, and the middle candidate unless others chose for them.
     """
 
     index: NDArray[np.int64]
@@ -28,28 +32,47 @@ class Choice:
 
 
 def choose_each(truth: NDArray[np.int8], scores: Scores) -> Choice:
-    """The best candidate for each label on its own, the first of equally good ones; -1 in ``truth`` (N, K) is masked."""
-    merit = aurocs(truth, scores)
-    undefined = np.isnan(merit).any(axis=0)
-    merit[:, undefined] = -log_losses(truth, scores)[:, undefined]
-    blind = np.isnan(merit).any(axis=0)
-    merit[:, blind] = 0
-    merit[len(scores) // 2, blind] = 1
-    return Choice(merit.argmax(axis=0), int((undefined & ~blind).sum()), int(blind.sum()))
+    """The best candidate for each label on its own: AUROC, else the loss, else the first; -1 in ``truth`` (N, K) is masked."""
+    merit, losses = aurocs(truth, scores), log_losses(truth, scores)
+    undefined, blind = (np.asarray(np.isnan(found).any(axis=0)) for found in (merit, losses))
+    merit[:, undefined] = 0
+    index = [
+        len(scores) // 2 if blind[label] else _best(merit[:, label], losses[:, label])
+        for label in range(truth.shape[1])
+    ]
+    return Choice(np.array(index, np.int64), int((undefined & ~blind).sum()), int(blind.sum()))
 
 
-def choose_one(truth: NDArray[np.int8], scores: Scores) -> Choice:
-    """The best candidate for all labels together: by the mean AUROC of those where it is defined, else by the mean loss."""
-    labels = truth.shape[1]
-    merit = aurocs(truth, scores)
-    defined = ~np.isnan(merit).any(axis=0)
-    if defined.any():
-        best, by_loss, blind = int(merit[:, defined].mean(axis=1).argmax()), 0, 0
-    elif (truth >= 0).any():
-        best, by_loss, blind = int(np.nanmean(log_losses(truth, scores), axis=1).argmin()), labels, 0
-    else:
-        best, by_loss, blind = len(scores) // 2, 0, labels
-    return Choice(np.full(labels, best), by_loss, blind)
+def choose_together(truth: NDArray[np.int8], scores: Scores) -> Choice:
+    """One candidate for all labels: the mean AUROC of those where it is defined, else their mean loss, else the first."""
+    merit, losses = aurocs(truth, scores), log_losses(truth, scores)
+    defined, seen = ~np.isnan(merit).any(axis=0), ~np.isnan(losses).any(axis=0)
+    best = len(scores) // 2
+    if seen.any():
+        ranks = merit[:, defined].mean(axis=1) if defined.any() else np.zeros(len(scores))
+        best = _best(ranks, losses[:, seen].mean(axis=1))
+    by_loss = 0 if defined.any() else int(seen.sum())
+    return Choice(np.full(truth.shape[1], best), by_loss, int((~seen).sum()))
+
+
+def choose_for_classes(truth: NDArray[np.int8], scores: Scores) -> Choice:
+    """One candidate for all of K exclusive classes: accuracy, else the loss of the true class, else the first.
+
+    Rows of ``truth`` (N, K) are one-hot, or -1 throughout.
+    """
+    known = (truth >= 0).all(axis=1)
+    labels, best = truth.shape[1], len(scores) // 2
+    if known.any():
+        true = truth[known].argmax(axis=1)
+        right = scores[:, known].argmax(axis=2) == true
+        shares = np.take_along_axis(scores[:, known], true[None, :, None], axis=2)[..., 0]
+        best = _best(right.mean(axis=1), -np.log(shares.clip(_CLIP, 1)).mean(axis=1))
+    return Choice(np.full(labels, best), 0, 0 if known.any() else labels)
+
+
+def _best(merit: NDArray[np.float64], losses: NDArray[np.float64]) -> int:
+    """The candidate of the highest merit, of those the one of the lowest loss, of those the first."""
+    return int(np.lexsort((losses, -merit))[0])
 
 
 def aurocs(truth: NDArray[np.int8], scores: Scores) -> NDArray[np.float64]:

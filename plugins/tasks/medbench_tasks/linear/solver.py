@@ -1,8 +1,11 @@
-"""L2-regularised logistic regression, binary and multinomial, for many strengths, classes and subsets at once.
+"""L2-regularised logistic regression, binary and multinomial, for many strengths and classes at once.
 
 The objective is scikit-learn's: the sum of the (weighted) losses times C plus half the squared norm of the coefficients,
 the intercept free. All problems share the features, so that one iteration of all is two matrix products: the logits
 along the new directions, and the gradients. Line searches need none, since logits are linear in the step.
+
+Subsets of the samples (fractions, seeds) are solved apart, a call each: every one has its own standardisation and axes, so
+that 1 % of the samples costs 1 % of the work, in fewer dimensions besides, where a mask over all rows would cost the whole.
 """
 
 from __future__ import annotations

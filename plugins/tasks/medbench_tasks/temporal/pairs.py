@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.capabilities import TextEncoder
 from medbench.errors import TrialError
 from medbench_tasks.temporal.folds import Fold, grouped_folds, released_folds
 
@@ -26,7 +25,7 @@ def pair_features(features: Features, manifest: Manifest) -> NDArray[np.float32]
     They are in the joint space where the method has one, as Med-ST's released script takes them, and the raw features of
     its encoder where it has none. Raises `TrialError` where they are not finite, or a sample is no pair.
     """
-    joint = isinstance(features.model, TextEncoder)
+    joint = "TextEncoder" in features.capabilities
     halves = []
     for image in ("image", "previous"):
         encoded = features.encode(manifest, image=image)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from medbench.capabilities import ImageEncoder, QueryClassifier, TextEncoder
 from medbench.errors import TrialError, UsageError
 from medbench_tasks.zeroshot.names import finding_of
 from medbench_tasks.zeroshot.prompts import chosen_prompts
@@ -54,7 +53,7 @@ def _preferred(features: Features) -> str:
 
 
 def _takes_prompts(features: Features) -> bool:
-    return isinstance(features.model, ImageEncoder) and isinstance(features.model, TextEncoder)
+    return features.capabilities >= {"ImageEncoder", "TextEncoder"}
 
 
 def _prompts(context: TrialContext, recipe: ZeroShotRecipe, target: Target) -> PromptAsker:
@@ -70,7 +69,7 @@ def _prompts(context: TrialContext, recipe: ZeroShotRecipe, target: Target) -> P
 
 
 def _queries(context: TrialContext, recipe: ZeroShotRecipe, target: Target) -> QueryAsker:
-    if not isinstance(context.features.model, QueryClassifier):
+    if "QueryClassifier" not in context.features.capabilities:
         raise UsageError("the method takes no queries", fix="set by=prompts, or leave by=auto")
     findings = [finding_of(context.task.dataset, label) for label in target.labels]
     return QueryAsker(context.features, findings, recipe.equalise, multi_class=target.kind == "multi-class")
@@ -122,7 +121,11 @@ class QueryAsker:
     def scores(self, manifest: Manifest) -> NDArray[np.float64]:
         name = f"classify-{hashlib.sha256(repr(self._findings).encode()).hexdigest()[:16]}"
         rows = self._features.rows(
-            manifest, name, lambda model, images: model.classify(images, self._findings), preprocess=self._preprocess
+            manifest,
+            name,
+            lambda model, images: model.classify(images, self._findings),
+            preprocess=self._preprocess,
+            reads_texts=True,
         )
         if rows.shape != (len(manifest), len(self._findings)):
             raise TrialError(

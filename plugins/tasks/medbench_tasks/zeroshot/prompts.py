@@ -131,7 +131,8 @@ def chosen_prompts(name: str, texts: Texts, labels: Sequence[str]) -> PromptSet:
     elif name == TEMPLATE:
         given = {label: _from_template(label) for label in wanted}
     else:
-        given = {label: (positive, negative) for label, positive, negative in _named(name).texts}
+        check_set(name)
+        given = {label: (positive, negative) for label, positive, negative in PROMPT_SETS[name].texts}
     missing = [label for label in wanted if label not in given]
     if missing:
         raise UsageError(f"the prompts '{name}' have none for '{missing[0]}'", fix=f"they have: {', '.join(given)}")
@@ -158,6 +159,12 @@ def read_prompts(path: Path) -> Texts:
     )
 
 
+def check_set(name: str) -> None:
+    """Raise `UsageError`, with the known names, unless prompts are shipped under ``name``."""
+    if name != TEMPLATE and name not in PROMPT_SETS:
+        raise UnknownNameError("prompt set", name, (TEMPLATE, *PROMPT_SETS))
+
+
 def check_texts(texts: Iterable[Sequence[Any]]) -> Texts:
     """``texts`` as nested tuples (a record keeps lists). Raises `UsageError` as `PromptSet`, and for a label given twice."""
     given: Texts = tuple((label, tuple(positive), tuple(negative)) for label, positive, negative in texts)
@@ -166,12 +173,6 @@ def check_texts(texts: Iterable[Sequence[Any]]) -> Texts:
         raise UsageError(f"the prompts give '{next(one for one in labels if labels.count(one) > 1)}' twice")
     PromptSet({label: one for label, one, _ in given}, {label: other for label, _, other in given})
     return given
-
-
-def _named(name: str) -> PromptSet:
-    if name not in PROMPT_SETS:
-        raise UnknownNameError("prompt set", name, (TEMPLATE, *PROMPT_SETS))
-    return PROMPT_SETS[name]
 
 
 def _from_template(label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

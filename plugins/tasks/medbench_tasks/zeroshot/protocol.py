@@ -36,10 +36,8 @@ class ZeroShot(ClassificationScoring):
         queries that the labels lack, and `TrialError` for scores that are not finite.
         """
         recipe = _recipe_of(context)
-        target = settle(
-            context.task.target or Target(kind="auto"), context.train if len(context.train) else context.test
-        )
-        test = labelled(context.test, target, recipe)
+        target = settle(context.task.target or Target(kind="auto"), context.dataset)
+        test = labelled(context.test, "test", target, recipe)
         asker = asker_of(context, recipe, target)
         scores = asker.scores(test)
         truth = truth_of(test, target, recipe)
