@@ -100,7 +100,15 @@ def test_a_malformed_row_is_left_out_and_the_others_stay(root: Path, column: str
     _edit_row(root, column, cell)
     raw = chexpert.read(root)
     assert [(one.kind, one.where) for one in raw.problems if one.kind != "count"] == [(kind, "train.csv:2")]
+    assert raw.listed == SIZE.images
     assert [sample.sample_id for sample in raw.samples] == [sample.sample_id for sample in before.samples[1:]]
+
+
+def test_a_row_with_a_cell_beyond_the_header_is_bad(root: Path) -> None:
+    edit_csv(root / chexpert.TRAIN_FILE, lambda rows: rows[1].append("x"))
+    assert [(one.kind, one.where) for one in chexpert.read(root).problems if one.kind != "count"] == [
+        ("bad-row", "train.csv:2")
+    ]
 
 
 def test_a_malformed_row_keeps_its_place_in_the_released_division(root: Path) -> None:
@@ -122,14 +130,30 @@ def test_nan_is_unknown_and_odd_attributes_are_dropped(root: Path) -> None:
     assert raw.samples[0].attributes == {}
 
 
-def test_repeated_rows_and_names_that_collide_by_case_are_reported(root: Path) -> None:
+@pytest.mark.parametrize(
+    "prefix", ["", "./", "CheXpert-v1.0/", "./CheXpert-v1.0-small/", "data/CheXpert//", "D:\\CheXpert\\", "/mnt/x/"]
+)
+def test_whatever_is_before_train_or_valid_is_dropped(root: Path, prefix: str) -> None:
+    before = chexpert.read(root)
+
+    def move(rows: Rows) -> None:
+        for row in rows[1:]:
+            row[0] = prefix + row[0].partition("/")[2]
+            row[0] = row[0].replace("/", "\\") if "\\" in prefix else row[0]
+
+    for name in (chexpert.TRAIN_FILE, chexpert.VALID_FILE):
+        edit_csv(root / name, move)
+    assert chexpert.read(root) == before
+
+
+def test_names_of_another_case_are_samples_and_repeated_rows_are_reported(root: Path) -> None:
     def repeat(rows: Rows) -> None:
         rows += [rows[1], [rows[2][0].replace("view1", "VIEW1"), *rows[2][1:]]]
 
     edit_csv(root / chexpert.TRAIN_FILE, repeat)
     raw = chexpert.read(root)
-    assert kinds(raw) == ["duplicate-row", "colliding-name"]
-    assert len(raw.samples) == SIZE.images
+    assert kinds(raw) == ["duplicate-row"]
+    assert len(raw.samples) == raw.listed == SIZE.images + 1
 
 
 def test_a_patient_of_both_tables_is_left_out_of_training(root: Path) -> None:

@@ -89,6 +89,7 @@ def test_file_names_in_two_folders_get_the_folder_before_them(
     both = tmp_path_factory.mktemp("both")
     shutil.copytree(root, both / "a")
     shutil.copytree(root, both / "b")
+    shutil.copytree(root, both / ".trash")
     edit_csv(both / "b" / "metadata.csv", lambda rows: rows.__delitem__(slice(3, None)))
     raw = covid_cxr.read(both)
     ids = [sample.sample_id for sample in raw.samples]
@@ -106,11 +107,12 @@ def test_rows_out_of_scope_or_broken_are_reported_and_passed_over(root: Path) ->
         rows[3][name] = "volume.nii.gz"
         rows[4][name] = rows[5][name]
         rows[6][patient] = ""
+        rows[7].append("x")
 
     edit_csv(root / "metadata.csv", spoil)
     raw = covid_cxr.read(root)
-    assert kinds(raw) == ["out-of-scope", "bad-row", "bad-row", "duplicate-id", "bad-row"]
-    assert len(raw.samples) == SIZE.images - 5
+    assert kinds(raw) == ["out-of-scope", "bad-row", "bad-row", "duplicate-id", "bad-row", "bad-row"]
+    assert len(raw.samples) == raw.listed - 4 == SIZE.images - 6
 
 
 def test_masks_and_boxes_that_do_not_fit_the_image_are_left_out(root: Path) -> None:

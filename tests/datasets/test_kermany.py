@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -17,12 +18,25 @@ from medbench_datasets import kermany, kermany_phantom
 from tests.datasets.tampering import kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from medbench.samples import RawDataset
 
 SIZE = PhantomSize(images=24, side=40, seed=3)
 CASES = list(kermany_phantom.draw_cases(SIZE))
+
+NAMES = [
+    ("person1006_bacteria_2937", "person1006", "bacteria"),
+    ("person71_virus_131", "person71", "virus"),
+    ("IM-0001-0001", "IM-0001", "normal"),
+    ("IM-0660-0001-0002", "IM-0660", "normal"),
+    ("NORMAL2-IM-0374-0001", "NORMAL2-IM-0374", "normal"),
+    ("NORMAL2-IM-0416-0001-0002", "NORMAL2-IM-0416", "normal"),
+    ("BACTERIA-1008087-0001", "1008087", "bacteria"),
+    ("VIRUS-1008087-0003", "1008087", "virus"),
+    ("NORMAL-1003233-0001", "1003233", "normal"),
+]
 
 
 @pytest.fixture
@@ -39,7 +53,7 @@ def _patients(raw: RawDataset) -> dict[str, set[str]]:
 def test_the_real_folder_is_read_as_it_lies(shared: Path) -> None:
     root = shared / "data" / "kermany-pneumonia-224"
     raw = kermany.read(root)
-    assert raw.problems == ()
+    assert [problem.kind for problem in raw.problems] == ["number-in-two-parts"]
     assert all((root / sample.image).is_file() for sample in raw.samples)
     with (root / "labels.csv").open(newline="") as file:
         rows = {row["image"]: row for row in csv.DictReader(file)}
@@ -62,7 +76,9 @@ def test_the_real_counts_and_prevalences(shared: Path) -> None:
     assert Counter(ill[one] for one in parts["valid"]) == {1: 17, 0: 9}
     patients = _patients(raw)
     assert not patients["train"] & patients["valid"]
-    assert not patients["train"] & patients["test"]
+    numbers = {part: {one.partition("/")[2] for one in members} for part, members in patients.items()}
+    assert len((numbers["train"] | numbers["valid"]) & numbers["test"]) == 19
+    assert raw.problems[0].detail.startswith("19 patient numbers")
 
 
 def test_the_phantom_reads_back_as_it_was_drawn(root: Path) -> None:
@@ -89,6 +105,40 @@ def test_with_and_without_the_outer_folder_the_samples_are_the_same(root: Path) 
     assert all(sample.image == sample.sample_id for sample in flat.samples)
 
 
+@pytest.mark.parametrize("place", ["", "chest_xray", "CellData/chest_xray", "a/b/c"])
+def test_the_data_are_found_where_the_specification_finds_them(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, place: str
+) -> None:
+    before = kermany.read(root)
+    moved = tmp_path_factory.mktemp("moved")
+    shutil.copytree(root / "chest_xray", moved / place, dirs_exist_ok=True)
+    raw = kermany.read(moved)
+    assert raw.splits == before.splits
+    assert all((moved / sample.image).is_file() for sample in raw.samples)
+    assert all(list(moved.glob(file.path)) for file in kermany.SPEC.files if file.required)
+
+
+def test_copies_further_down_resource_forks_and_retinal_images_are_passed_over_and_links_followed(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before = kermany.read(root)
+    base = root / "chest_xray"
+    shutil.copytree(base, base / "chest_xray")
+    shutil.copytree(base, base / "__MACOSX")
+    disk = tmp_path_factory.mktemp("disk") / "xrays"
+    base.rename(disk)
+    base.symlink_to(disk)
+    (root / "OCT" / "train" / "NORMAL").mkdir(parents=True)
+    (root / "OCT" / "loop").symlink_to(root)
+    assert kermany.read(root) == before
+
+
+def test_two_folders_with_the_data_are_refused(root: Path) -> None:
+    shutil.copytree(root / "chest_xray", root / "copy")
+    with pytest.raises(MissingDataError, match="holds the data twice, in chest_xray and copy - keep one"):
+        kermany.read(root)
+
+
 def test_the_official_val_is_trained_on_and_shares_its_numbers_with_train(root: Path) -> None:
     base = root / "chest_xray"
     image = next((base / "train" / "PNEUMONIA").glob("person*_*_*.jpeg"))
@@ -105,28 +155,60 @@ def test_the_official_val_is_trained_on_and_shares_its_numbers_with_train(root: 
     assert not any(one.startswith("val/") for one in raw.splits["official"]["test"])
 
 
-@pytest.mark.parametrize(
-    ("stem", "patient", "cause"),
-    [
-        ("person1006_bacteria_2937", "person1006", "bacteria"),
-        ("person71_virus_131", "person71", "virus"),
-        ("IM-0001-0001", "IM-0001", "normal"),
-        ("IM-0660-0001-0002", "IM-0660", "normal"),
-        ("NORMAL2-IM-0374-0001", "NORMAL2-IM-0374", "normal"),
-        ("NORMAL2-IM-0416-0001-0002", "NORMAL2-IM-0416", "normal"),
-        ("BACTERIA-1008087-0001", "1008087", "bacteria"),
-        ("VIRUS-1008087-0003", "1008087", "virus"),
-        ("NORMAL-1003233-0001", "1003233", "normal"),
-    ],
-)
+def _near_misses(stem: str) -> Iterator[str]:
+    """``stem`` with each of its words, numbers and marks left out, doubled, or replaced."""
+    tokens = re.findall(r"[A-Za-z]+|[0-9]+|[_-]", stem)
+    for place, token in enumerate([*tokens, ""]):
+        for other in (
+            "",
+            token * 2,
+            "x",
+            "7",
+            "\u0661",
+            "-",
+            "_",
+            "\n",
+            "NORMAL",
+            "Im",
+            "virus",
+            "PERSON",
+            "ba\u017fteria",
+        ):
+            yield "".join([*tokens[:place], other, *tokens[place + 1 :]])
+
+
+def _expected(stem: str) -> kermany.ImageName | None:
+    """The three forms of names, said by splitting at their marks."""
+
+    def numbers(*words: str) -> bool:
+        return all(word.isascii() and word.isdigit() for word in words)
+
+    match stem.lower().split("_"):
+        case [person, ("bacteria" | "virus") as cause, image] if person.startswith("person"):
+            return kermany.ImageName(person, cause) if numbers(person[6:], image) else None
+    match stem.lower().split("-"):
+        case [("normal" | "bacteria" | "virus") as cause, patient, image] if numbers(patient, image):
+            return kermany.ImageName(patient, cause)
+        case ["im", patient, image, *more] if numbers(patient, image, *more):
+            return kermany.ImageName(f"IM-{patient}", "normal")
+        case [normal, "im", patient, image, *more] if numbers(patient, image, *more):
+            series = normal.removeprefix("normal")
+            known = normal.startswith("normal") and (not series or numbers(series))
+            return kermany.ImageName(f"{normal}-IM-{patient}".upper(), "normal") if known else None
+    return None
+
+
+@pytest.mark.parametrize(("stem", "patient", "cause"), NAMES)
 def test_the_names_of_all_editions_tell_patient_and_cause(stem: str, patient: str, cause: str) -> None:
     assert kermany.parse_name(stem) == kermany.ImageName(patient, cause)
 
 
-@given(st.text())
-def test_any_other_name_tells_nothing(stem: str) -> None:
-    told = kermany.parse_name(stem)
-    assert told is None or (told.patient and told.cause in {"normal", "bacteria", "virus"})
+@pytest.mark.parametrize("stem", [name for name, _, _ in NAMES])
+def test_near_misses_of_a_name_tell_what_their_words_say(stem: str) -> None:
+    told = {near: kermany.parse_name(near) for near in _near_misses(stem)}
+    assert told == {near: _expected(near) for near in told}
+    assert None in told.values()
+    assert {*told.values()} - {None}
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["bacteria", "virus"]), st.integers(0, 10**6))
@@ -142,8 +224,9 @@ def test_odd_names_and_files_are_reported_and_an_unknown_cause_stays_unknown(roo
     shutil.copy(image, folder / "IM-0001-0001.jpeg")
     (folder / "notes.txt").write_text("x")
     (folder / ".DS_Store").write_text("x")
+    shutil.copy(image, folder / f"._{image.name}")
     raw = kermany.read(root)
-    assert sorted(kinds(raw)) == ["bad-name", "label-disagreement", "not-an-image"]
+    assert sorted(kinds(raw)) == ["bad-name", "label-disagreement", "not-an-image", "number-in-two-parts"]
     by_id = {sample.sample_id: sample for sample in raw.samples}
     for name in ("scan <b>|7.jpeg", "IM-0001-0001.jpeg"):
         assert by_id[f"train/PNEUMONIA/{name}"].labels == {"Normal": 0, "Pneumonia": 1}

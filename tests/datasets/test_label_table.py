@@ -18,7 +18,7 @@ from medbench.preparation import examine
 from medbench.progress import Reporter
 from medbench.samples import UNCERTAIN, PhantomSize
 from medbench_datasets import label_table, own_images_phantom
-from medbench_datasets.label_cells import age_of, complain_of_path, tidy_path, value_of
+from medbench_datasets.names import complain_of_path, tidy_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,14 +116,14 @@ def test_label_columns_hold_present_absent_uncertain_and_unknown(tmp_path: Path)
 
 
 def test_columns_of_any_case_pandas_numbers_underscores_and_a_byte_order_mark_do_no_harm(tmp_path: Path) -> None:
-    plain = _read(tmp_path, "image,label,age\n1.png,a,40\n2.png,b,50\n")
-    dressed = ",Unnamed: 0,Image,LABEL,Age,_note,\n0,7,1.png,a,40,text,\n1,8,2.png,b,50.0,nan,\n\n"
+    plain = _read(tmp_path, "image,label,age\n1.png,a,40\n2.png,b,50\n3.png,b,60\n")
+    dressed = ",Unnamed: 0,Image,LABEL,Age,_note,\n0,7,1.png,a,40,text,\n1,8,2.png,b,50.0,nan,\n2,9,3.png,b,60,,\n\n"
     assert _read(tmp_path, dressed, "utf-8-sig") == plain
     assert plain.samples[0].attributes == {"age": "40"}
 
 
 def test_windows_and_dotted_paths_are_tidied(tmp_path: Path) -> None:
-    raw = _read(tmp_path, "image,label\nscans\\1.png,a\n./scans//2.png,b\n")
+    raw = _read(tmp_path, "image,label,split\nscans\\1.png,a,test\n./scans//2.png,b,train\n")
     assert [sample.image for sample in raw.samples] == ["scans/1.png", "scans/2.png"]
 
 
@@ -167,14 +167,29 @@ def test_a_bad_row_is_reported_and_left_out(tmp_path: Path, row: str, detail: st
     good = _rows(6, "{0}.png,1,0,train") + _rows(6, "v{0}.png,0,1,val") + "t.png,1,0,test\nu.png,0,1,test\n"
     raw = _read(tmp_path, f"image,x,y,split\n{good}{row}\n")
     assert len(raw.samples) == 14
+    assert raw.listed == 15
     assert [problem.kind for problem in raw.problems] == ["bad-row"]
     assert detail in raw.problems[0].detail
 
 
-def test_repeated_rows_are_taken_once_contradictions_left_out_and_look_alikes_kept(tmp_path: Path) -> None:
+def test_repeated_rows_are_taken_once_contradictions_left_out_and_names_of_another_case_kept(tmp_path: Path) -> None:
     raw = _read(tmp_path, "image,label\n1.png,a\n1.png,a\n2.png,a\n./2.png,b\n3.png,b\n3.PNG,a\n")
     assert [sample.image for sample in raw.samples] == ["1.png", "3.png", "3.PNG"]
-    assert [problem.kind for problem in raw.problems] == ["duplicate-row", "duplicate-row", "colliding-name"]
+    assert [problem.kind for problem in raw.problems] == ["duplicate-row", "duplicate-row"]
+    assert raw.listed == 4
+
+
+@pytest.mark.parametrize("cell", ["?", "n/a"])
+def test_a_repeated_cell_that_is_no_class_is_an_error_of_its_rows(tmp_path: Path, cell: str) -> None:
+    raw = _read(tmp_path, f"image,x\n{_rows(30, '{0}.png,1')}{_rows(10, 'n{0}.png,0')}a.png,{cell}\nb.png,{cell}\n")
+    assert [problem.kind for problem in raw.problems] == ["bad-row", "bad-row"]
+
+
+def test_nan_of_pandas_is_blank_for_patient_and_split_too(tmp_path: Path) -> None:
+    raw = _read(tmp_path, "image,label,patient,split\n1.png,a,nan,test\n2.png,b,NaN,train\n3.png,b,p,nan\n")
+    assert [sample.patient_id for sample in raw.samples] == ["1.png", "2.png", "p"]
+    assert raw.splits["own"] == {"train": ["2.png"], "valid": [], "test": ["1.png"]}
+    assert [problem.kind for problem in raw.problems] == ["no-part"]
 
 
 def test_a_label_of_one_value_is_said_and_not_refused(tmp_path: Path) -> None:
@@ -206,6 +221,18 @@ def test_a_label_of_one_value_is_said_and_not_refused(tmp_path: Path) -> None:
         ("image,label\n1.png,a\n2.png,a\n", r"names one class alone \('a'\), and nothing can be told apart"),
         ("image,label\n1.png,\n2.png,\n", "names no class at all"),
         ("image,label\n../1.png,a\n,b\n", r"has no usable row \(first: labels.csv:2: the image path '../1.png' leaves"),
+        (f"image,x\n{_rows(19, '{0}.png,1')}{_rows(19, 'n{0}.png,0')}1,2\n2,2\n", r"'x' of .* holds '2' \(line 40\)"),
+        (f"image,x\n{_rows(30, '{0}.png,1.0')}1,2.0\n2,2.0\n", "rename it to 'label' if it names the class"),
+        (f"image,x\n{_rows(48, '{0}.png,1')}1,2\n2,2\n3,3\n4,3\n", "holds '2' .* rename it to 'label'"),
+        (
+            f"image,x\n{_rows(30, '{0}.png,1')}1,viral one\n2,viral one\n",
+            "holds 'viral one' .* leave what is unknown empty",
+        ),
+        (
+            "image,label\n1.png,a\n2.png,b\n",
+            r"no test part can be drawn: .* has no class with two .* give a column 'split'",
+        ),
+        ("image,label,patient\n1.png,a,p\n2.png,b,p\n3.png,b,p\n", "no test part can be drawn"),
         ("image,label,split\n1.png,a,train\n2.png,b,val\n", "gives train, valid but no test - add test"),
         ("image,label,split\n1.png,a,\n2.png,b,\n", "gives no part but no test"),
         ('image,label\n"1.png,a\n', "is not UTF-8 CSV text .* - save it as CSV UTF-8"),
@@ -233,11 +260,3 @@ def test_a_path_that_is_accepted_stays_within_the_folder(cell: str) -> None:
         assert ".." not in path.parts
         assert path.name
         assert tidy_path(str(path)) == str(path)
-
-
-@given(st.text() | st.floats().map(str) | st.integers().map(str))
-def test_a_cell_is_a_value_only_where_it_says_so(cell: str) -> None:
-    value = value_of(cell)
-    if value is not None:
-        assert {"true": 1.0, "false": 0.0}.get(cell.casefold()) == value or float(cell) == (-1 if value < 0 else value)
-    assert age_of(cell) == "" or int(age_of(cell)) < 1000

@@ -132,6 +132,13 @@ def test_a_malformed_row_of_metadata_is_left_out(root: Path, column: str, cell: 
     raw = mimic_cxr.read(root)
     assert kinds(raw) == ["bad-row", "unlisted-image"]
     assert [sample.sample_id for sample in raw.samples] == list(CASES)[1:]
+    assert raw.listed == SIZE.images
+
+
+@pytest.mark.parametrize("stem", [*TABLES, PATIENTS])
+def test_a_row_with_a_cell_beyond_the_header_is_bad(root: Path, stem: str) -> None:
+    _edit(root, stem, lambda rows: rows[1].append("x"))
+    assert ("bad-row", f"{stem}.csv:2") in [(one.kind, one.where) for one in mimic_cxr.read(root).problems]
 
 
 @pytest.mark.parametrize(("cell", "kept"), [("maybe", False), ("3", False), ("nan", True)])
@@ -161,14 +168,14 @@ def test_labels_given_twice_stay_where_they_agree(root: Path) -> None:
     assert [sample.sample_id for sample in raw.samples] == [one for one in CASES if one != list(CASES)[1]]
 
 
-def test_repeated_images_and_names_that_collide_by_case_are_reported(root: Path) -> None:
+def test_repeated_images_are_reported_and_names_of_another_case_are_not(root: Path) -> None:
     def repeat(rows: Rows) -> None:
         rows += [rows[1], [rows[2][0].upper(), *rows[2][1:]]]
 
     _edit(root, mimic_cxr.METADATA, repeat)
     raw = mimic_cxr.read(root)
-    assert kinds(raw) == ["duplicate-row", "colliding-name"]
-    assert len(raw.samples) == SIZE.images
+    assert kinds(raw) == ["duplicate-row", "unlisted-image"]
+    assert len(raw.samples) == raw.listed == SIZE.images + 1
 
 
 def test_rows_of_the_split_that_contradict_are_reported(root: Path) -> None:

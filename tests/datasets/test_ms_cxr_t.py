@@ -124,11 +124,12 @@ def test_bad_rows_are_reported_and_passed_over(root: Path) -> None:
         rows.append([*rows[4]])
         rows[-1][subject] = "1"
         rows[5][header.index("edema_progression")] = "resolved"
+        rows[6].append("x")
 
     edit_csv(root / ms_cxr_t.LABELS_FILE, spoil)
     raw = ms_cxr_t.read(root)
-    assert kinds(raw) == ["bad-row"] * 5
-    assert len(raw.samples) == SIZE.images - 3
+    assert kinds(raw) == ["bad-row"] * 6
+    assert len(raw.samples) == raw.listed - 4 == SIZE.images - 4
     assert "Edema" not in raw.samples[1].labels
 
 
@@ -156,11 +157,12 @@ def test_each_subset_and_the_whole_are_splits_for_testing(sentences: Path) -> No
 def test_sentences_that_cannot_be_used_are_reported(sentences: Path) -> None:
     def spoil(rows: Rows) -> None:
         rows[1][0], rows[2][3], rows[3][1] = "Other", "neutral", ""
+        rows[5].append("x")
 
     edit_csv(sentences / ms_cxr_t_sentences.LABELS_FILE, spoil)
     raw = ms_cxr_t_sentences.read(sentences)
-    assert kinds(raw) == ["bad-row"] * 3
-    assert len(raw.samples) == SIZE.images - 3
+    assert kinds(raw) == ["bad-row"] * 4
+    assert len(raw.samples) == raw.listed - 4 == SIZE.images - 4
     assert raw.samples[0].sample_id.endswith("-004")
 
 

@@ -107,7 +107,7 @@ def test_the_split_is_nine_to_one_of_the_training_list_and_dev(root: Path) -> No
 
 
 def test_the_official_numbers_of_rows_give_the_published_sizes() -> None:
-    from medbench_datasets.validation_part import draw_valid
+    from medbench_datasets.splits import draw_valid
 
     parts = draw_valid([f"{index:05d}.jpg" for index in range(1, 8_001)], object_cxr.VALID_SHARE)
     sizes = object_cxr.SPEC.split("mgca").sizes
@@ -118,9 +118,11 @@ def test_a_bad_row_leaves_its_image_out_and_the_others_where_they_were(root: Pat
     before = object_cxr.read(root)
     edit_csv(root / "train.csv", lambda rows: rows[1].__setitem__(1, "7 1 1 2 2"))
     edit_csv(root / "train.csv", lambda rows: rows[2].__setitem__(1, "0 500 500 600 600"))
+    edit_csv(root / "train.csv", lambda rows: rows[3].append("0 1 1 2 2"))
     raw = object_cxr.read(root)
-    assert sorted(kinds(raw)) == ["bad-row", "bad-row", "box-outside"]
-    lost = set(TRAIN[:2])
+    assert sorted(kinds(raw)) == ["bad-row", "bad-row", "bad-row", "box-outside"]
+    assert raw.listed == SIZE.images
+    lost = set(TRAIN[:3])
     for part, ids in before.splits["mgca"].items():
         assert raw.splits["mgca"][part] == [name for name in ids if name not in lost]
 
@@ -129,7 +131,7 @@ def test_names_twice_or_that_are_no_file_are_reported(root: Path) -> None:
     edit_csv(root / "dev.csv", lambda rows: rows.extend([[TRAIN[0], ""], ["../x.jpg", ""], ["", ""]]))
     raw = object_cxr.read(root)
     assert kinds(raw) == ["duplicate-id", "bad-row", "bad-row"]
-    assert len(raw.samples) == SIZE.images
+    assert len(raw.samples) == raw.listed - 2 == SIZE.images
 
 
 def test_boxes_that_leave_the_image_are_clipped(root: Path) -> None:

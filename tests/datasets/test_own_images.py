@@ -116,16 +116,37 @@ def test_every_suffix_and_depth_is_read_and_the_rest_reported(tmp_path: Path) ->
     }
 
 
+def test_linked_folders_are_read_and_a_loop_of_them_ends(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    disk = tmp_path_factory.mktemp("disk")
+    _touch(disk, "ill/4.png", "series/5.png")
+    _touch(tmp_path, "a/1.png", "a/2.png", "b/3.png")
+    (tmp_path / "ill").symlink_to(disk / "ill")
+    (tmp_path / "b" / "series").symlink_to(disk / "series")
+    (disk / "series" / "again").symlink_to(tmp_path / "b")
+    raw = image_folder.read(tmp_path)
+    assert [sample.image for sample in raw.samples] == ["a/1.png", "a/2.png", "b/3.png", "b/series/5.png", "ill/4.png"]
+    assert raw.problems == ()
+
+
+def test_hidden_files_and_folders_are_no_images(tmp_path: Path) -> None:
+    _touch(tmp_path, "a/1.png", "a/2.png", "b/3.png", "a/._1.png", "b/.trash/4.png", ".git/5.png", "._loose.png")
+    raw = image_folder.read(tmp_path)
+    assert [sample.image for sample in raw.samples] == ["a/1.png", "a/2.png", "b/3.png"]
+    assert raw.problems == ()
+
+
 def test_odd_class_names_are_carried_as_they_are(tmp_path: Path) -> None:
     names = ["<script>alert(1)<", "a|b", "Ödem, früh", "心臓", '"quoted" `x`']
-    _touch(tmp_path, *(f"{name}/1.png" for name in names))
+    _touch(tmp_path, *(f"{name}/{index}.png" for name in names for index in range(2)))
     raw = image_folder.read(tmp_path)
     assert raw.label_names == tuple(sorted(names))
     assert raw.problems == ()
 
 
 def test_names_with_control_characters_or_broken_unicode_are_reported(tmp_path: Path) -> None:
-    _touch(tmp_path, "a/1.png", "b/2.png", "b/line\nbreak.png")
+    _touch(tmp_path, "a/1.png", "b/2.png", "b/3.png", "b/line\nbreak.png")
     (tmp_path / os.fsdecode(b"c\xff")).mkdir()
     (tmp_path / os.fsdecode(b"c\xff") / "3.png").write_bytes(b"")
     raw = image_folder.read(tmp_path)
@@ -134,10 +155,10 @@ def test_names_with_control_characters_or_broken_unicode_are_reported(tmp_path: 
     assert all(is_plain_text(problem.where) for problem in raw.problems)
 
 
-def test_names_that_differ_by_case_alone_are_reported(tmp_path: Path) -> None:
+def test_class_names_that_differ_by_case_alone_are_reported(tmp_path: Path) -> None:
     _touch(tmp_path, "Normal/1.png", "normal/2.png", "ill/x.png", "ill/X.png")
     raw = image_folder.read(tmp_path)
-    assert [problem.kind for problem in raw.problems] == ["colliding-name", "colliding-name"]
+    assert [(problem.kind, problem.where) for problem in raw.problems] == [("colliding-name", "Normal")]
     assert raw.label_names == ("Normal", "ill", "normal")
 
 
@@ -163,6 +184,10 @@ def test_a_class_that_a_part_lacks_is_reported(tmp_path: Path) -> None:
         (["a/1.png"], r"one class alone \('a'\), and nothing can be told apart"),
         (["train/a/1.png", "test/a/1.png"], r"one class alone \('a'\)"),
         (["train/a/1.png", "cat/1.png", "dog/1.png"], r"mixes part folders \(train\) with others \(cat, dog\)"),
+        (
+            ["a/1.png", "b/1.png"],
+            "no test part can be drawn: .* has no class with two patients - add images, or sort them",
+        ),
         (["train/a/1.png", "train/b/1.png"], "gives train but no test - add test, or give no parts"),
         (["val/a/1.png", "valid/b/1.png", "train/a/1.png"], "has val and valid: both mean valid - keep one"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import zipfile
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import pytest
 from medbench.errors import MissingDataError
 from medbench.masks import box_mask
 from medbench.samples import PhantomSize, RawDataset
-from medbench_datasets import rsna, rsna_phantom
+from medbench_datasets import rsna, rsna_medslip, rsna_phantom
 from tests.datasets.tampering import edit_csv, kinds
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ def official(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> RawDatas
     root = tmp_path_factory.mktemp("rsna")
     with zipfile.ZipFile(shared / "data/annotations/rsna/stage_2_train_labels.csv.zip") as archive:
         (root / rsna.LABELS_FILE).write_bytes(archive.read(archive.namelist()[0]))
+    shipped = shared / "data/annotations/medslip/rsna_test.csv.gz"
+    (root / rsna_medslip.FILE).write_bytes(gzip.decompress(shipped.read_bytes()))
     return rsna.read(root)
 
 
 def test_the_official_label_file_is_read_without_a_problem(official: RawDataset) -> None:
     assert official.problems == ()
-    assert len(official.samples) == rsna.PATIENTS
+    assert len(official.samples) == official.listed == rsna.PATIENTS
     assert sum(sample.labels[rsna.LABEL] for sample in official.samples) == 6_012
     assert sum(len(sample.boxes or ()) for sample in official.samples) == 9_555
     ids = [sample.sample_id for sample in official.samples]
@@ -54,10 +58,45 @@ def test_the_official_label_file_is_read_without_a_problem(official: RawDataset)
 def test_official_splits_have_the_published_sizes_and_share_nobody(official: RawDataset, split: rsna.SplitSpec) -> None:
     parts = official.splits[split.name]
     assert {part: len(ids) for part, ids in parts.items()} == split.sizes
-    assert len(set(chain.from_iterable(parts.values()))) == rsna.PATIENTS
+    if split.name != rsna.MEDSLIP:
+        assert len(set(chain.from_iterable(parts.values()))) == rsna.PATIENTS
     positive = {sample.sample_id for sample in official.samples if sample.labels[rsna.LABEL]}
     for ids in parts.values():
         assert len(positive & set(ids)) / len(ids) == pytest.approx(6_012 / rsna.PATIENTS, abs=0.01)
+
+
+def test_the_list_that_medslip_ships_has_the_published_prevalence(official: RawDataset) -> None:
+    test = official.splits["medslip"]["test"]
+    positive = {sample.sample_id for sample in official.samples if sample.labels[rsna.LABEL]}
+    assert (len(test), len(set(test)), len(positive & set(test))) == (5_337, 5_337, 1_218)
+    assert round(len(positive & set(test)) / len(test), 4) == 0.2282
+    assert test[0] == "397fe03a-f56e-4903-8132-8494d0e9f82c"
+
+
+def test_the_phantom_list_holds_a_third_of_the_patients_with_their_boxes(root: Path) -> None:
+    assert rsna.read(root).splits["medslip"] == {"test": PATIENTS[::3]}
+    with (root / rsna_medslip.FILE).open(newline="") as file:
+        rows = {row["ID"]: row for row in csv.DictReader(file)}
+    for patient, row in rows.items():
+        boxes = [] if row["boxes"] == "nan" else [tuple(map(float, box.split(";"))) for box in row["boxes"].split("|")]
+        assert boxes == [pytest.approx(box[1:], abs=0.051) for box in CASES[patient].boxes]
+        assert row["classes"] == str(int(bool(boxes)))
+    assert {row["classes"] for row in rows.values()} == {"0", "1"}
+    (root / rsna_medslip.FILE).unlink()
+    assert set(rsna.read(root).splits) == {"detection", "classification"}
+
+
+def test_unknown_repeated_and_contradicting_ids_of_the_medslip_list_are_reported(root: Path) -> None:
+    def spoil(rows: Rows) -> None:
+        rows[1][3] = {"0": "1", "1": "0"}[rows[1][3]]
+        rows += [rows[2], ["nobody", "x.dcm", "nan", "0"], [PATIENTS[1], "x.dcm", "nan", "0", "surplus"]]
+
+    edit_csv(root / rsna_medslip.FILE, spoil)
+    raw = rsna.read(root)
+    assert sorted(kinds(raw)) == ["bad-row", "duplicate-row", "label-disagreement", "unlisted-image"]
+    assert raw.splits["medslip"]["test"] == PATIENTS[::3]
+    edit_csv(root / rsna.LABELS_FILE, lambda rows: rows[1].__setitem__(-1, "maybe"))
+    assert rsna.read(root).splits["medslip"]["test"] == PATIENTS[3::3]
 
 
 def test_the_phantom_reads_back_as_it_was_drawn(root: Path) -> None:
@@ -86,6 +125,7 @@ def test_lost_images_and_broken_rows_leave_the_others_where_they_were(root: Path
     edit_csv(root / rsna.LABELS_FILE, lambda rows: rows[1].__setitem__(-1, "maybe"))
     after = rsna.read(root)
     broken = PATIENTS[0]
+    assert after.listed == len(after.samples) + 1 == SIZE.images
     assert broken not in {sample.sample_id for sample in after.samples}
     for name, parts in before.splits.items():
         for part, ids in parts.items():
@@ -111,6 +151,7 @@ def test_a_missing_column_or_label_file_is_one_error(root: Path) -> None:
         (POSITIVE, ["", "", "", "", "0"], "bad-row"),
         (NEGATIVE, ["1", "1", "5", "5", "0"], "bad-row"),
         (NEGATIVE, ["1", "1", "5", "5", "1"], "bad-row"),
+        (NEGATIVE, ["", "", "", "", "0", "1"], "bad-row"),
     ],
 )
 def test_a_row_that_is_malformed_or_contradicts_leaves_its_patient_out(
@@ -168,3 +209,7 @@ def test_a_finer_class_against_the_label_is_reported_and_the_label_kept(root: Pa
     raw = rsna.read(root)
     assert kinds(raw) == ["label-disagreement"]
     assert len(raw.samples) == SIZE.images
+    edit_csv(
+        root / rsna.CLASSES_FILE, lambda rows: [row.append("x") for row in rows[1:] if row[0] == NEGATIVE] and None
+    )
+    assert set(kinds(rsna.read(root))) == {"bad-row"}

@@ -97,6 +97,7 @@ def test_a_bad_mask_leaves_its_image_out_and_the_others_where_they_were(root: Pa
     raw = siim.read(root)
     assert kinds(raw) == [kind]
     assert {sample.sample_id for sample in raw.samples} == set(CASES) - {POSITIVE}
+    assert raw.listed == SIZE.images
     for name, parts in before.splits.items():
         for part, ids in parts.items():
             assert raw.splits[name][part] == [image for image in ids if image != POSITIVE]
@@ -107,6 +108,27 @@ def test_a_mask_beside_no_finding_is_a_contradiction(root: Path) -> None:
     raw = siim.read(root)
     assert kinds(raw) == ["bad-row"]
     assert NEGATIVE not in {sample.sample_id for sample in raw.samples}
+
+
+def test_a_row_with_a_cell_beyond_the_header_is_bad(root: Path) -> None:
+    edit_csv(root / siim.STAGE_1_FILE, lambda rows: rows[1].append("5"))
+    raw = siim.read(root)
+    assert kinds(raw) == ["bad-row"]
+    assert len(raw.samples) == SIZE.images - 1
+
+
+def test_resource_forks_are_no_dicoms_and_deep_links_and_capitals_are_read(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before = siim.read(root)
+    first, second, *_ = sorted(root.rglob("*.dcm"))
+    (first.parent / f"._{first.name}").write_bytes(b"fork")
+    first.rename(first.with_suffix(".DCM"))
+    elsewhere = second.parent.rename(tmp_path_factory.mktemp("disk") / "series")
+    second.parent.symlink_to(elsewhere)
+    after = siim.read(root)
+    assert kinds(after) == []
+    assert [sample.patient_id for sample in after.samples] == [sample.patient_id for sample in before.samples]
 
 
 def test_rows_without_an_image_id_and_images_found_twice_are_reported(root: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_official_split_tests_on_the_validation_list(root: Path) -> None:
 
 
 def test_the_proportional_split_holds_each_image_once(root: Path) -> None:
-    split = tbx11k.read(root).splits["benchx"]
+    split = tbx11k.read(root).splits["public-70-15-15"]
     assert sorted(chain.from_iterable(split.values())) == sorted(CASES)
     assert {part: len(ids) for part, ids in split.items()} == {"train": 17, "valid": 4, "test": 3}
 
@@ -136,6 +136,21 @@ def test_entries_that_cannot_be_images_or_come_twice_are_reported(root: Path) ->
     assert sorted(kinds(raw))[:2] == ["bad-row", "bad-row"]
     assert "duplicate-id" in kinds(raw)
     assert len(raw.samples) == SIZE.images
+    assert raw.listed == SIZE.images + 2
+    assert next(one for one in raw.samples if one.sample_id == TUBERCULOUS).boxes == CASES[TUBERCULOUS].boxes
+
+
+def test_the_same_name_in_two_folders_is_two_images_with_their_own_boxes(root: Path) -> None:
+    def add(document: dict[str, Any]) -> None:
+        document["images"].append({"id": 900, "file_name": f"./extra/{TUBERCULOUS}", "height": 9, "width": 9})
+
+    _edit(root, add)
+    raw = tbx11k.read(root)
+    by_id = {sample.sample_id: sample for sample in raw.samples}
+    assert by_id[TUBERCULOUS].boxes == CASES[TUBERCULOUS].boxes
+    assert by_id[f"extra/{TUBERCULOUS}"].image == f"imgs/extra/{TUBERCULOUS}"
+    assert by_id[f"extra/{TUBERCULOUS}"].boxes is None
+    assert kinds(raw) == ["no-boxes"]
 
 
 def test_no_list_and_no_json_are_one_error_each(root: Path) -> None:

@@ -117,8 +117,18 @@ def test_a_bad_cell_leaves_its_image_out_and_the_others_where_they_were(root: Pa
     gone = {sample for sample in CASES} - {sample.sample_id for sample in raw.samples}
     assert kinds(raw) == ["bad-row", "bad-row"]
     assert len(gone) == 2
+    assert raw.listed == SIZE.images
     for part, ids in before.items():
         assert raw.splits["official"][part] == [one for one in ids if one not in gone]
+
+
+def test_a_row_with_a_cell_beyond_the_header_is_bad(root: Path) -> None:
+    for file in (*vindr_cxr.LABELS_FILES.values(), vindr_cxr.BOXES_FILE):
+        edit_csv(root / file, lambda rows: rows[1].append("0"))
+    raw = vindr_cxr.read(root)
+    assert kinds(raw) == ["bad-row"] * 3
+    assert all("more cells than the header" in problem.detail for problem in raw.problems)
+    assert len(raw.samples) == SIZE.images - 2
 
 
 def test_rows_that_repeat_escape_or_stand_in_both_files_are_reported(root: Path) -> None:

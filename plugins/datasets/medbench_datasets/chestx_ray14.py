@@ -6,30 +6,28 @@ official lists of training and test images and the table of boxes.
 
 from __future__ import annotations
 
-import os
-import re
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.cells import age_of, sex_of
 from medbench_datasets.chestx_ray14_boxes import BOX_COLUMNS, BOX_NAMES, BOXES_FILE, read_box_list
+from medbench_datasets.chestx_ray14_images import IMAGES, find_images
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.seen_names import Complaint, SeenNames
-from medbench_datasets.splits import divide
-from medbench_datasets.tables import TableRow, is_file_name, read_csv
-from medbench_datasets.validation_part import draw_valid
+from medbench_datasets.splits import divide, draw_valid
+from medbench_datasets.tables import SURPLUS, TableRow, find_table, is_file_name, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from medbench.samples import Box
 
 LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 TRAIN_LIST, TEST_LIST = "train_val_list.txt", "test_list.txt"
-IMAGES = "images"
 COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
 LABELS = (
     "Atelectasis",
@@ -49,11 +47,8 @@ LABELS = (
 )
 NO_FINDING = "No Finding"
 COUNT = 112_120
-OLDEST = 120
 OFFICIAL_VALID_SHARE = 0.1
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
-
-_AGE = re.compile(r"0*(\d{1,4})Y?\Z", re.ASCII | re.IGNORECASE)
 
 SPEC = DatasetSpec(
     id="chestx-ray14",
@@ -63,9 +58,13 @@ SPEC = DatasetSpec(
     licence="no restrictions on use; name the NIH Clinical Center as provider and cite Wang et al., 2017",
     url="https://nihcc.app.box.com/v/ChestXray-NIHCC",
     files=(
-        ExpectedFile(path="Data_Entry_2017*.csv", purpose=f"labels: {LABEL_FILES[0]}, or else {LABEL_FILES[1]}"),
         ExpectedFile(
-            path="images*", purpose="PNG images at any depth, images_001/images/*.png or images/*.png", kind="folder"
+            path="Data_Entry_2017*.csv*", purpose=f"labels: {LABEL_FILES[0]}, or else {LABEL_FILES[1]}; may be .gz"
+        ),
+        ExpectedFile(
+            path=f"**/{IMAGES}*",
+            purpose="PNG images: images/*.png, images_001/images/*.png, or either deeper, as under CXR8",
+            kind="folder",
         ),
         ExpectedFile(
             path=TRAIN_LIST, purpose="image names for training, one a line; for split 'official'", required=False
@@ -73,7 +72,9 @@ SPEC = DatasetSpec(
         ExpectedFile(
             path=TEST_LIST, purpose="image names for testing, one a line; for split 'official'", required=False
         ),
-        ExpectedFile(path=BOXES_FILE, purpose=f"984 boxes; columns {', '.join(BOX_COLUMNS)}", required=False),
+        ExpectedFile(
+            path=f"{BOXES_FILE}*", purpose=f"984 boxes; columns {', '.join(BOX_COLUMNS)}; may be .gz", required=False
+        ),
     ),
     supervision=frozenset({"labels", "boxes"}),
     label_names=LABELS,
@@ -115,10 +116,12 @@ def read(root: Path) -> RawDataset:
     """
     problems: list[Problem] = []
     table = _label_file(root)
-    rows = _usable_rows(table.name, read_csv(table, COLUMNS), problems)
+    seen = SeenNames()
+    listed = read_csv(table, COLUMNS)
+    rows = _usable_rows(table.name, listed, seen, problems)
     lists = _read_lists(root)
-    paths = _index_images(root, problems)
-    images = {row.cells["Image Index"]: paths.get(row.cells["Image Index"], _usual_path(row)) for row in rows}
+    paths = find_images(root, problems, fix=f"put the images under {IMAGES}, from {SPEC.url}")
+    images = {row.cells["Image Index"]: paths.get(row.cells["Image Index"].lower(), _usual_path(row)) for row in rows}
     boxes = read_box_list(root, images, problems)
     samples = tuple(_sample(row, images, boxes) for row in rows)
     if len(rows) != COUNT:
@@ -128,22 +131,24 @@ def read(root: Path) -> RawDataset:
     splits = {"patient": _images_of(patients, patient_of)}
     if lists is not None:
         splits = {"official": _official(lists, patient_of, problems), **splits}
-    return RawDataset(samples=samples, splits=splits, problems=tuple(problems))
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(listed) - seen.repeats)
 
 
 def _label_file(root: Path) -> Path:
     for name in LABEL_FILES:
-        if (root / name).is_file():
-            return root / name
-    raise MissingDataError(f"{root} has neither {' nor '.join(LABEL_FILES)}", fix=f"download one from {SPEC.url}")
+        path = find_table(root, name.removesuffix(".csv"))
+        if path is not None:
+            return path
+    raise MissingDataError(
+        f"{root} has neither {' nor '.join(LABEL_FILES)}, packed or not", fix=f"download one from {SPEC.url}"
+    )
 
 
-def _usable_rows(file: str, rows: Sequence[TableRow], problems: list[Problem]) -> list[TableRow]:
-    """Well-formed rows, the first of each image; the others are reported and passed over."""
+def _usable_rows(file: str, rows: Sequence[TableRow], seen: SeenNames, problems: list[Problem]) -> list[TableRow]:
+    """Well-formed rows, the first of each image, in whatever case; the others are reported and passed over."""
     usable = []
-    seen = SeenNames()
     for row in rows:
-        complaint = _complaint(row.cells) or seen.take(row.cells["Image Index"])
+        complaint = _complaint(row) or seen.take(row.cells["Image Index"].lower())
         if complaint is None:
             usable.append(row)
         else:
@@ -151,9 +156,12 @@ def _usable_rows(file: str, rows: Sequence[TableRow], problems: list[Problem]) -
     return usable
 
 
-def _complaint(cells: Mapping[str, str]) -> Complaint | None:
+def _complaint(row: TableRow) -> Complaint | None:
+    cells = row.cells
     name, findings = cells["Image Index"], cells["Finding Labels"].split("|")
     unknown = [one for one in findings if one not in LABELS and one != NO_FINDING]
+    if row.surplus:
+        return Complaint("bad-row", SURPLUS)
     if not is_file_name(name) or not name.lower().endswith(".png"):
         return Complaint("bad-row", f"Image Index {name!r} cannot name a PNG image")
     if not (cells["Patient ID"].isascii() and cells["Patient ID"].isdigit()):
@@ -184,41 +192,12 @@ def _labels(row: TableRow) -> dict[str, int]:
 
 def _attributes(row: TableRow) -> dict[str, str]:
     """Sex, age and view; the first release writes ages as ``058Y``, some of them beyond any life."""
-    age = _AGE.match(row.cells["Patient Age"])
     found = {
-        "sex": row.cells["Patient Gender"] if row.cells["Patient Gender"] in {"F", "M"} else "",
-        "age": age[1] if age and int(age[1]) <= OLDEST else "",
+        "sex": sex_of(row.cells["Patient Gender"]),
+        "age": age_of(row.cells["Patient Age"]),
         "view": row.cells["View Position"],
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _index_images(root: Path, problems: list[Problem]) -> dict[str, str]:
-    """Paths relative to the root by file name; of several with one name the first in sorted order.
-
-    Folders directly under the root may be links, as to another disk; deeper links are not followed.
-    """
-    found: dict[str, str] = {}
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir())
-    paths = chain.from_iterable(_pngs(root, folder) for folder in folders)
-    for path in chain(sorted(path.name for path in root.glob("*.png")), paths):
-        name = path.rpartition("/")[2]
-        if name in found:
-            problems.append(Problem("duplicate-image", path, f"the image is at {found[name]} too, which was taken"))
-        else:
-            found[name] = path
-    if not found:
-        raise MissingDataError(f"{root} holds no .png file", fix=f"put the images under {IMAGES}, from {SPEC.url}")
-    return found
-
-
-def _pngs(root: Path, folder: str) -> list[str]:
-    """Paths relative to the root, found without asking for the state of each file."""
-    found = []
-    for where, _, names in os.walk(root / folder):
-        relative = Path(where).relative_to(root).as_posix()
-        found += [f"{relative}/{name}" for name in names if name.lower().endswith(".png")]
-    return sorted(found)
 
 
 def _usual_path(row: TableRow) -> str:

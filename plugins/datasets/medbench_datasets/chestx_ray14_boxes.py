@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from medbench.samples import Box, Problem
 from medbench_datasets.geometry import fit_box
 from medbench_datasets.rasters import Size, read_size
-from medbench_datasets.tables import read_csv
+from medbench_datasets.tables import SURPLUS, find_table, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +39,17 @@ def read_box_list(root: Path, images: Mapping[str, str], problems: list[Problem]
     No table gives no boxes. Malformed rows, exact repetitions, unknown images and boxes off their image are reported and
     passed over. Where an image's header cannot be read, the official 1024 x 1024 pixels are taken.
     """
-    path = root / BOXES_FILE
-    if not path.is_file():
+    path = find_table(root, BOXES_FILE.removesuffix(".csv"))
+    if path is None:
         return {}
     found: dict[str, list[Box]] = {}
     sizes: dict[str, Size] = {}
     for row in read_csv(path, BOX_COLUMNS):
-        where = f"{BOXES_FILE}:{row.line}"
+        where = f"{path.name}:{row.line}"
         name = row.cells["Image Index"]
+        if row.surplus:
+            problems.append(Problem("bad-row", where, f"{SURPLUS}; passed over"))
+            continue
         if name not in images:
             problems.append(
                 Problem("bad-row", where, f"image {name!r} has no usable row in the label table; passed over")

@@ -1,27 +1,29 @@
 """CheXpert (Stanford, 2019): 223,414 training radiographs with 14 labels read off reports, 234 read by radiologists.
 
-The root holds ``train.csv``, ``valid.csv`` and the folders ``train`` and ``valid``. The tables' paths start with the name
-of the archive (``CheXpert-v1.0-small/``), which is dropped, so that the small and the full release read alike. A blank
-label is unknown and -1 is uncertain: what becomes of them is for a recipe to say. Splits hold frontal images alone.
+The root holds ``train.csv``, ``valid.csv`` and the folders ``train`` and ``valid``. What the tables' paths have
+before ``train`` or ``valid``, as ``CheXpert-v1.0-small/``, is dropped, so that all releases read alike. A blank label is
+unknown and -1 is uncertain: what becomes of them is for a recipe to say. Splits hold frontal images alone.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
-from medbench_datasets.chexpert_labels import read_labels
+from medbench_datasets.cells import age_of, read_labels, sex_of
 from medbench_datasets.chexpert_splits import COMPETITION, Entry, divide_tables
 from medbench_datasets.seen_names import Complaint, SeenNames
-from medbench_datasets.tables import read_csv
+from medbench_datasets.tables import SURPLUS, TableRow, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 TRAIN_FILE, VALID_FILE = "train.csv", "valid.csv"
+FOLDERS = ("train", "valid")
 LABELS = (
     "No Finding",
     "Enlarged Cardiomediastinum",
@@ -44,8 +46,6 @@ FRONTAL, LATERAL = "Frontal", "Lateral"
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 _PATIENT = re.compile(r"patient\d+\Z", re.ASCII)
-_AGE = re.compile(r"\d{1,3}\Z", re.ASCII)
-_SEXES = {"female": "F", "f": "F", "male": "M", "m": "M"}
 
 SPEC = DatasetSpec(
     id="chexpert",
@@ -116,7 +116,8 @@ def read(root: Path) -> RawDataset:
     train, valid = (_read_table(root / name, seen, problems) for name in (TRAIN_FILE, VALID_FILE))
     splits = divide_tables(train, valid, problems)
     samples = tuple(entry.sample for entry in (*train, *valid) if entry.sample is not None)
-    return RawDataset(samples=samples, splits=splits, problems=tuple(problems))
+    listed = len(train) + len(valid) - seen.repeats
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=listed)
 
 
 def _read_table(path: Path, seen: SeenNames, problems: list[Problem]) -> list[Entry]:
@@ -124,7 +125,7 @@ def _read_table(path: Path, seen: SeenNames, problems: list[Problem]) -> list[En
     entries = []
     for row in rows:
         frontal = row.cells["Frontal/Lateral"] == FRONTAL
-        sample = _sample(row.cells, seen)
+        sample = _sample(row, seen)
         if isinstance(sample, Complaint):
             problems.append(Problem(sample.kind, f"{path.name}:{row.line}", f"{sample.detail}; passed over"))
             entries.append(Entry(None, frontal))
@@ -137,14 +138,18 @@ def _read_table(path: Path, seen: SeenNames, problems: list[Problem]) -> list[En
     return entries
 
 
-def _sample(cells: Mapping[str, str], seen: SeenNames) -> Sample | Complaint:
-    parts = cells["Path"].split("/")
-    name = "/".join(parts[1:])
-    patient = next((part for part in parts if _PATIENT.match(part)), None)
-    if ".." in parts or "\0" in name or parts[0] == "":
+def _sample(row: TableRow, seen: SeenNames) -> Sample | Complaint:
+    cells = row.cells
+    parts = PurePosixPath(cells["Path"].replace("\\", "/")).parts
+    start = next((index for index, part in enumerate(parts) if part in FOLDERS), len(parts))
+    name = "/".join(parts[start:])
+    patient = next((part for part in parts[start:] if _PATIENT.match(part)), None)
+    if row.surplus:
+        return Complaint("bad-row", SURPLUS)
+    if ".." in parts or "\0" in name:
         return Complaint("bad-row", f"Path {cells['Path']!r} leaves the folder")
     if not name.lower().endswith(SUFFIXES) or patient is None:
-        return Complaint("bad-row", f"Path {cells['Path']!r} is no image of a patient<number>")
+        return Complaint("bad-row", f"Path {cells['Path']!r} is no image of a patient<number> in train or valid")
     if cells["Frontal/Lateral"] not in {FRONTAL, LATERAL}:
         return Complaint("bad-row", f"Frontal/Lateral is {cells['Frontal/Lateral']!r}")
     try:
@@ -159,8 +164,8 @@ def _sample(cells: Mapping[str, str], seen: SeenNames) -> Sample | Complaint:
 def _attributes(cells: Mapping[str, str]) -> dict[str, str]:
     """Sex, age and view, as far as they are given; the projection of a lateral image is no matter."""
     found = {
-        "sex": _SEXES.get(cells["Sex"].lower(), ""),
-        "age": str(int(cells["Age"])) if _AGE.match(cells["Age"]) else "",
+        "sex": sex_of(cells["Sex"]),
+        "age": age_of(cells["Age"]),
         "view": LATERAL if cells["Frontal/Lateral"] == LATERAL else cells["AP/PA"],
     }
     return {name: value for name, value in found.items() if value}

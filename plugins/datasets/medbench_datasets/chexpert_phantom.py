@@ -10,8 +10,8 @@ from PIL import Image
 
 from medbench.samples import UNCERTAIN
 from medbench_datasets import chexpert
+from medbench_datasets.cells import write_label
 from medbench_datasets.chest_findings import draw_visits
-from medbench_datasets.chexpert_labels import write_label
 from medbench_datasets.chexpert_splits import COMPETITION
 
 if TYPE_CHECKING:

@@ -15,10 +15,12 @@ from medbench.errors import MissingDataError
 from medbench.images import ImageError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.cells import age_of, sex_of
 from medbench_datasets.coco_boxes import read_boxes
+from medbench_datasets.folders import is_clutter
 from medbench_datasets.rasters import read_mask, read_size
 from medbench_datasets.splits import divide
-from medbench_datasets.tables import TableRow, read_csv
+from medbench_datasets.tables import SURPLUS, TableRow, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ UNKNOWN_FINDINGS = frozenset({"", "todo", "unknown"})
 XRAY = "x-ray"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 VALID_SHARE, TEST_SHARE = 0.15, 0.25
+DUPLICATE = "duplicate-id"
 
 SPEC = DatasetSpec(
     id="covid-cxr",
@@ -81,10 +84,13 @@ SPEC = DatasetSpec(
 
 
 class _Entry(NamedTuple):
-    """A sample, whose id is its file name as yet, and the folder it comes from."""
+    """An image of the metadata, and the folder it comes from; its id is its file name as yet.
+
+    ``sample`` is None where the row cannot become one.
+    """
 
     folder: str
-    sample: Sample
+    sample: Sample | None
 
 
 def read(root: Path) -> RawDataset:
@@ -97,14 +103,17 @@ def read(root: Path) -> RawDataset:
     problems: list[Problem] = []
     entries = [entry for folder in _folders(root) for entry in _read_folder(root, folder, problems)]
     samples = _with_unique_ids(entries)
-    return RawDataset(samples=samples, splits={"patient": _split(samples)}, problems=tuple(problems))
+    return RawDataset(
+        samples=samples, splits={"patient": _split(samples)}, problems=tuple(problems), listed=len(entries)
+    )
 
 
 def _folders(root: Path) -> list[str]:
     """The folders that hold metadata, relative to the root ('' is the root itself)."""
     if (root / METADATA_FILE).is_file():
         return [""]
-    found = sorted(path.parent.name for path in root.glob(f"*/{METADATA_FILE}"))
+    folders = (path.parent.name for path in root.glob(f"*/{METADATA_FILE}"))
+    found = sorted(name for name in folders if not is_clutter(name))
     if not found:
         raise MissingDataError(
             f"{root} has no {METADATA_FILE}, and none of its direct sub-folders has",
@@ -122,11 +131,12 @@ def _read_folder(root: Path, folder: str, problems: list[Problem]) -> list[_Entr
     for row in _radiographs(base / METADATA_FILE, prefix, problems):
         image = _image_of(row)
         patient = row.cells.get("part_group") or row.cells["patientid"]
-        complaint = _complaint(image, patient, seen)
+        complaint = ("bad-row", SURPLUS) if row.surplus else _complaint(image, patient, seen)
         if complaint is not None:
             problems.append(
                 Problem(complaint[0], f"{prefix}{METADATA_FILE}:{row.line}", f"{complaint[1]}; passed over")
             )
+            entries += [] if complaint[0] == DUPLICATE else [_Entry(folder, None)]
             continue
         seen.add(image.name)
         where = f"{prefix}{image}"
@@ -136,7 +146,7 @@ def _read_folder(root: Path, folder: str, problems: list[Problem]) -> list[_Entr
             patient_id=patient,
             image=where,
             labels=_labels(row),
-            boxes=_boxes_on(boxes.get(image.name), size, where, problems),
+            boxes=_boxes_on(boxes.get(str(image), boxes.get(image.name)), size, where, problems),
             mask=_mask_on(base / MASKS / f"{image.name}.png", size, where, problems),
             attributes=_attributes(row),
         )
@@ -174,7 +184,7 @@ def _complaint(image: PurePosixPath, patient: str, seen: set[str]) -> tuple[str,
     if image.suffix.lower() not in SUFFIXES:
         return "bad-row", f"'{image}' is no PNG or JPEG image"
     if image.name in seen:
-        return "duplicate-id", f"a row before this one names '{image.name}' too"
+        return DUPLICATE, f"a row before this one names '{image.name}' too"
     return None
 
 
@@ -186,8 +196,8 @@ def _labels(row: TableRow) -> dict[str, int]:
 
 def _attributes(row: TableRow) -> dict[str, str]:
     found = {
-        "sex": row.cells.get("sex", ""),
-        "age": row.cells.get("age", ""),
+        "sex": sex_of(row.cells.get("sex", "")),
+        "age": age_of(row.cells.get("age", "")),
         "view": row.cells.get("view_resolved") or row.cells.get("view", ""),
     }
     return {name: value for name, value in found.items() if value}
@@ -222,11 +232,12 @@ def _mask_on(path: Path, size: Size | None, where: str, problems: list[Problem])
 
 
 def _with_unique_ids(entries: Sequence[_Entry]) -> tuple[Sample, ...]:
-    """Samples whose file name occurs in several folders get the folder's name before it."""
-    times = Counter(entry.sample.sample_id for entry in entries)
+    """The samples; those whose file name occurs in several folders get the folder's name before it."""
+    times = Counter(sample.sample_id for _, sample in entries if sample is not None)
     return tuple(
         replace(sample, sample_id=f"{folder}/{sample.sample_id}") if times[sample.sample_id] > 1 else sample
         for folder, sample in entries
+        if sample is not None
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from medbench_datasets import covidx, drawing, people
+from medbench_datasets import covidx_lists, drawing, people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +56,8 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
 
 def write_phantom(root: Path, size: PhantomSize) -> None:
     """Write both sets of lists and the images that they share under ``root``; same size, same bytes."""
-    lists: dict[str, list[str]] = {name: [] for name in (*covidx.LISTS_9A, *covidx.LISTS_CXR4)}
-    for folder in covidx.LISTS_CXR4.values():
+    lists: dict[str, list[str]] = {name: [] for name in (*covidx_lists.LISTS_9A, *covidx_lists.LISTS_CXR4)}
+    for folder in covidx_lists.LISTS_CXR4.values():
         (root / folder).mkdir(parents=True, exist_ok=True)
     for case in draw_cases(size):
         binary = "positive" if case.finding == "COVID-19" else "negative"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medbench.images import MAX_PIXELS
+from medbench_datasets.cells import age_of, sex_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TAGS = ("Rows", "Columns", "PatientID", "PatientSex", "PatientAge", "ViewPosition")
-_AGE = re.compile(r"0*(\d+)([YMWD]?)\Z")
-_UNITS_A_YEAR = {"": 1, "Y": 1, "M": 12, "W": 52, "D": 365}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,11 @@ def read_header(path: Path) -> Header | None:
         return None
     if not 0 < height * width <= MAX_PIXELS:
         return None
-    found = {"sex": values["PatientSex"], "age": _years(values["PatientAge"]), "view": values["ViewPosition"]}
+    found = {
+        "sex": sex_of(values["PatientSex"]),
+        "age": age_of(values["PatientAge"]),
+        "view": values["ViewPosition"],
+    }
     return Header(height, width, values["PatientID"], {name: value for name, value in found.items() if value})
 
 
@@ -82,9 +84,3 @@ def write_dicom(
     data.PixelData = content + b"\0" * (len(content) % 2)
     path.parent.mkdir(parents=True, exist_ok=True)
     data.save_as(path, enforce_file_format=True)
-
-
-def _years(age: str) -> str:
-    """``045Y``, ``45`` -> ``45``; months, weeks and days become whole years; anything else is dropped."""
-    match = _AGE.match(age.upper())
-    return str(int(match[1]) // _UNITS_A_YEAR[match[2]]) if match else ""

@@ -6,24 +6,25 @@ deeper within their class. Where one patient has several images, write a table i
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections import Counter
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile
+from medbench_datasets.folders import files_below, is_clutter, subfolders
 from medbench_datasets.names import is_plain_text, look_alikes
 from medbench_datasets.own_images import PART_NAMES, SPLIT, SPLIT_SPEC, SUFFIXES, drawn_split, given_split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from medbench.specs import Part
 
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_FIX = "add images, or sort them into folders train, valid and test"
 
 SPEC = DatasetSpec(
     id="image-folder",
@@ -52,15 +53,16 @@ def read(root: Path) -> RawDataset:
     """One sample an image, whose id is its path and who is a patient of its own; labels are the class folders' names, sorted.
 
     Every image holds one class of all. Files that are no image are reported. Raises `MissingDataError` where fewer than two
-    classes have images, or part folders are mixed with others, or there are part folders but none for test.
+    classes have images, or part folders are mixed with others, or there are part folders but none for test, or too few
+    images to draw a test part. Links are followed; hidden files are passed over.
     """
     problems: list[Problem] = []
     parts = _part_folders(root)
     class_of: dict[str, str] = {}
     part_of: dict[str, Part] = {}
     for top in parts or [""]:
-        for folder in _folders(root / top):
-            for image in _images(root, root / top / folder, problems):
+        for folder in subfolders(root / top):
+            for image in _images(root, f"{top}/{folder}" if top else folder, problems):
                 class_of[image] = unicodedata.normalize("NFC", folder)
                 if top:
                     part_of[image] = parts[top]
@@ -70,15 +72,15 @@ def read(root: Path) -> RawDataset:
         Sample(sample_id=image, patient_id=image, image=image, labels={name: int(name == held) for name in names})
         for image, held in class_of.items()
     ]
-    problems += [*_loose_images(root, parts), *look_alikes(names), *look_alikes(class_of)]
+    problems += [*_loose_images(root, parts), *look_alikes(names)]
     problems += _absent_classes(names, class_of, part_of)
-    split = given_split(samples, part_of, root, problems) if parts else drawn_split(samples)
+    split = given_split(samples, part_of, root, problems) if parts else drawn_split(samples, root, fix=_FIX)
     return RawDataset(samples=tuple(samples), splits={SPLIT: split}, problems=tuple(problems), label_names=names)
 
 
 def _part_folders(root: Path) -> dict[str, Part]:
     """The part that each folder of the root stands for; empty where they are classes."""
-    folders = _folders(root)
+    folders = subfolders(root)
     parts = {name: PART_NAMES[name.casefold()] for name in folders if name.casefold() in PART_NAMES}
     others = [name for name in folders if name not in parts]
     if parts and others:
@@ -93,39 +95,22 @@ def _part_folders(root: Path) -> dict[str, Part]:
     return parts
 
 
-def _folders(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not _is_clutter(path.name))
-
-
-def _images(root: Path, folder: Path, problems: list[Problem]) -> Iterator[str]:
+def _images(root: Path, folder: str, problems: list[Problem]) -> Iterator[str]:
     """Paths of the images within a class folder at any depth, relative to the root with '/', sorted."""
     found = 0
-    for path in _files(folder):
-        where = path.relative_to(root).as_posix()
+    for where in files_below(root, folder):
         if not is_plain_text(where):
             detail = "the name has control characters or is not valid Unicode; rename it. Passed over"
             problems.append(Problem("bad-name", repr(where), detail))
-        elif path.suffix.lower() not in SUFFIXES:
+        elif PurePosixPath(where).suffix.lower() not in SUFFIXES:
             detail = f"not one of {', '.join(sorted(SUFFIXES))}; passed over"
             problems.append(Problem("not-an-image", where, detail))
         else:
             found += 1
             yield where
     if not found:
-        where = folder.relative_to(root).as_posix()
-        problems.append(
-            Problem("empty-class", where if is_plain_text(where) else repr(where), "no image in this folder")
-        )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_clutter(name))
-        yield from (Path(place) / name for name in sorted(files) if not _is_clutter(name))
-
-
-def _is_clutter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _CLUTTER
+        where = folder if is_plain_text(folder) else repr(folder)
+        problems.append(Problem("empty-class", where, "no image in this folder"))
 
 
 def _require_classes(root: Path, names: Sequence[str]) -> None:
@@ -147,7 +132,7 @@ def _loose_images(root: Path, parts: Mapping[str, Part]) -> list[Problem]:
         Problem("loose-image", path.relative_to(root).as_posix(), "outside of a class folder; passed over")
         for folder in [root, *(root / name for name in parts)]
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.suffix.lower() in SUFFIXES and not _is_clutter(path.name)
+        if path.is_file() and path.suffix.lower() in SUFFIXES and not is_clutter(path.name)
     ]
 
 

@@ -1,17 +1,20 @@
 """Paediatric pneumonia (Kermany et al., Cell 2018): children's chest X-rays, normal, bacterial or viral pneumonia.
 
-``{train,val,test}/{NORMAL,PNEUMONIA}`` under the root or under ``chest_xray``; ``val`` is in one edition only. Bacteria or
-virus, and the patient's number, are told by the file names alone.
+``{train,val,test}/{NORMAL,PNEUMONIA}`` under the root or deeper, as in ``chest_xray``; ``val`` is in one edition only.
+Bacteria or virus, and the patient's number, are told by the file names alone.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.folders import is_clutter, subfolders
 from medbench_datasets.strata import draw
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ SPEC = DatasetSpec(
     files=tuple(
         ExpectedFile(
             path=f"**/{part}/{folder}",
-            purpose=f"JPEG images; {part}/{folder} here or under {NESTED}",
+            purpose=f"JPEG images; {part}/{folder} here or deeper, as under {NESTED}",
             kind="folder",
             required=part != "val",
         )
@@ -80,13 +83,13 @@ def read(root: Path) -> RawDataset:
     """One sample an image, whose id is its path from the part's folder on, sorted.
 
     ``patient_id`` is the number in the file name, within test or within train and val: the same number in the other may be
-    another child, and there is no telling. Where a name tells no patient the image stands for one, and where it does not
-    tell bacteria from virus both are unknown, reported. Raises `MissingDataError` where a folder of train or test is
-    absent or holds no image.
+    another child, and there is no telling; how many there are is reported. Where a name tells no patient the image stands
+    for one, and where it does not tell bacteria from virus both are unknown, reported. Raises `MissingDataError` where a
+    folder of train or test is absent or holds no image, or two folders hold the data.
     """
     problems: list[Problem] = []
-    base = root if (root / "train").is_dir() or not (root / NESTED).is_dir() else root / NESTED
-    prefix = "" if base == root else f"{NESTED}/"
+    place = _place(root)
+    base, prefix = root / place, f"{place}/" if place else ""
     samples = []
     for part in PARTS:
         if part == "val" and not (base / part).is_dir():
@@ -98,6 +101,7 @@ def read(root: Path) -> RawDataset:
                     f"{base / part / folder} holds no JPEG image", fix=f"get the images from {SPEC.url}"
                 )
             samples += [_sample(prefix, part, folder, name, problems) for name in names]
+    problems += _numbers_in_two_parts(samples)
     return RawDataset(samples=tuple(samples), splits={"official": _split(samples)}, problems=tuple(problems))
 
 
@@ -113,12 +117,36 @@ def parse_name(stem: str) -> ImageName | None:
     return ImageName(match["number"], match["kind"].lower())
 
 
+def _place(root: Path) -> str:
+    """The folder that holds train and test, from the root ('' is the root itself, and where there is none).
+
+    The least deep one, since archives hold copies of themselves further down. Links are followed.
+    """
+    level, visited = [""], set[str]()
+    while level:
+        found = [place for place in level if _holds_data(root / place)]
+        if len(found) > 1:
+            raise MissingDataError(f"{root} holds the data twice, in {' and '.join(found)}", fix="keep one of them")
+        if found:
+            return found[0]
+        fresh = {os.path.realpath(root / place): place for place in reversed(level)}
+        inside = [place for real, place in fresh.items() if real not in visited]
+        visited |= fresh.keys()
+        level = sorted(str(PurePosixPath(place, name)) for place in inside for name in subfolders(root / place))
+    return ""
+
+
+def _holds_data(folder: Path) -> bool:
+    """Told by the ill alone: the same release has retinal images of which some are ``train/NORMAL``."""
+    return any((folder / part / FOLDERS[1]).is_dir() for part in ("train", "test"))
+
+
 def _images(folder: Path, problems: list[Problem]) -> Iterator[str]:
     """Names of the images in a folder, sorted; hidden files are passed over, others reported."""
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+        if is_clutter(path.name):
             continue
         if path.suffix.lower() in SUFFIXES and path.is_file():
             yield path.name
@@ -152,6 +180,21 @@ def _labels(folder: str, cause: str) -> dict[str, int]:
     if cause not in {"bacteria", "virus"}:
         return known
     return {**known, BACTERIAL: int(cause == "bacteria"), VIRAL: int(cause == "virus")}
+
+
+def _numbers_in_two_parts(samples: Sequence[Sample]) -> list[Problem]:
+    """One problem for all patient numbers that train or val shares with test."""
+    numbers: dict[str, set[str]] = {"train": set(), "test": set()}
+    for sample in samples:
+        scope, _, number = sample.patient_id.partition("/")
+        numbers[scope].add(number)
+    both = numbers["train"] & numbers["test"]
+    if not both:
+        return []
+    detail = (
+        f"{len(both):,} patient numbers, as {min(both)}, are in test and in train or val: taken for two children each"
+    )
+    return [Problem("number-in-two-parts", "test", detail)]
 
 
 def _split(samples: Sequence[Sample]) -> Mapping[str, list[str]]:

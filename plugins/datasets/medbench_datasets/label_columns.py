@@ -6,13 +6,14 @@ What cannot be understood is refused with a line that says what to change, since
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
-from medbench_datasets.label_cells import is_blank, value_of
+from medbench_datasets.cells import is_blank, read_label
 from medbench_datasets.names import is_plain_text
 from medbench_datasets.tables import TableRow
 
@@ -27,6 +28,9 @@ SEPARATORS = ";\t|"
 LIKE_IMAGE = ("file", "filename", "file_name", "path", "image_path", "image_id", "img", "filepath", "name")
 TOLERATED_SHARE = 0.1
 """With more cells than this that are no value, a column is taken for something other than a label."""
+
+_CODE = re.compile(r"-?\w[\w -]*(\.0*)?\Z")
+"""An integer or words, as a class may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +134,32 @@ def _columns(path: Path, header: Sequence[str]) -> Columns:
 
 
 def _check_label_column(path: Path, name: str, rows: Sequence[TableRow]) -> None:
-    """Refuse a column most of whose cells are no value of a label; a few such cells are errors of their rows."""
+    """Refuse a column that cannot be a label; a few cells that are no value are errors of their rows.
+
+    Many such cells tell it, and so does each of them coming again: 0, 1 and a rare 2 are classes.
+    """
     given = [row for row in rows if not is_blank(row.cells[name])]
-    wrong = [row for row in given if value_of(row.cells[name]) is None]
-    if len(wrong) > TOLERATED_SHARE * len(given):
+    wrong = [row for row in given if not _is_label(row.cells[name])]
+    if len(wrong) > TOLERATED_SHARE * len(given) or _are_classes([row.cells[name] for row in wrong]):
         cell = wrong[0].cells[name][:40]
         raise MissingDataError(
             f"column '{name}' of {path} holds '{cell}' (line {wrong[0].line}), not 1, 0, -1 or nothing",
-            fix=f"rename it to 'label' if it names the class, or to '_{name}' to have it ignored",
+            fix=f"rename it to 'label' if it names the class, or to '_{name}' to have it ignored; leave what is unknown empty",
         )
+
+
+def _is_label(cell: str) -> bool:
+    try:
+        read_label(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_classes(cells: Sequence[str]) -> bool:
+    """Whether each of these cells is an integer or words and stands in several rows."""
+    times = Counter(cells)
+    return bool(times) and min(times.values()) > 1 and all(_CODE.match(cell) for cell in times)
 
 
 def _ignored(name: str) -> bool:

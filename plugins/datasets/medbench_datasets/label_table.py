@@ -8,14 +8,14 @@ test), ``sex``, ``age`` and ``view``. Columns whose names begin with ``_`` are n
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile
-from medbench_datasets.label_cells import age_of, complain_of_path, is_blank, sex_of, tidy_path, value_of
+from medbench_datasets.cells import age_of, is_blank, read_label, read_labels, sex_of
 from medbench_datasets.label_columns import Columns, read_table
-from medbench_datasets.names import is_plain_text, look_alikes
+from medbench_datasets.names import complain_of_path, is_plain_text, look_alikes, tidy_path
 from medbench_datasets.own_images import PART_NAMES, SPLIT, SPLIT_SPEC, drawn_split, given_split
 
 if TYPE_CHECKING:
@@ -47,28 +47,43 @@ SPEC = DatasetSpec(
 )
 
 
+class _Usable(NamedTuple):
+    """Rows that can become samples, one for each image, and how many images all rows name."""
+
+    rows: list[TableRow]
+    listed: int
+
+
 def read(root: Path) -> RawDataset:
     """One sample a row, in the table's order, whose id is the image's path.
 
     ``label_names`` are the sorted classes of column ``label``, of which an image holds one, or the label columns in their
     order. Without ``patient`` every image is a patient of its own. Rows with a cell that cannot be read are reported and
-    left out. Raises `MissingDataError`, saying what to change, where the table cannot be understood as a whole.
+    left out. Raises `MissingDataError`, saying what to change, where the table cannot be understood as a whole, or has too
+    few patients for a test part to be drawn.
     """
     problems: list[Problem] = []
     path = root / FILE
     table = read_table(path)
-    rows = _usable(table.columns, table.rows, problems)
+    kept = _usable(table.columns, table.rows, problems)
+    rows = kept.rows
     if not rows:
         raise MissingDataError(f"{path} has no usable row (first: {_first(problems)})", fix="correct the table")
     names = _class_names(path, table.columns, rows) if table.columns.label else table.columns.labels
     samples = [_sample(row, table.columns, names, problems) for row in rows]
-    problems += [*look_alikes(names), *look_alikes(one.sample_id for one in samples), *_constant(names, samples)]
+    problems += [*look_alikes(names), *_constant(names, samples)]
     if table.columns.split:
         part_of = _parts(rows, table.columns, problems)
         split = given_split(samples, part_of, path, problems)
     else:
-        split = drawn_split(samples)
-    return RawDataset(samples=tuple(samples), splits={SPLIT: split}, problems=tuple(problems), label_names=tuple(names))
+        split = drawn_split(samples, path, fix="give a column 'split' with train, valid and test")
+    return RawDataset(
+        samples=tuple(samples),
+        splits={SPLIT: split},
+        problems=tuple(problems),
+        label_names=tuple(names),
+        listed=kept.listed,
+    )
 
 
 def _class_names(path: Path, columns: Columns, rows: Sequence[TableRow]) -> tuple[str, ...]:
@@ -81,15 +96,17 @@ def _class_names(path: Path, columns: Columns, rows: Sequence[TableRow]) -> tupl
     return tuple(names)
 
 
-def _usable(columns: Columns, rows: Sequence[TableRow], problems: list[Problem]) -> list[TableRow]:
-    """Rows that can become samples, one for each image; the others are reported."""
+def _usable(columns: Columns, rows: Sequence[TableRow], problems: list[Problem]) -> _Usable:
+    """Rows that can become samples; the others are reported."""
     first: dict[str, TableRow] = {}
     contradicted: set[str] = set()
+    bad = 0
     for row in rows:
         image = tidy_path(row.cells[columns.image])
         where = f"{FILE}:{row.line}"
         complaint = _complaint(row, columns)
         if complaint is not None:
+            bad += 1
             problems.append(Problem("bad-row", where, f"{complaint}; passed over"))
         elif image not in first:
             first[image] = row
@@ -99,7 +116,7 @@ def _usable(columns: Columns, rows: Sequence[TableRow], problems: list[Problem])
             contradicted.add(image)
             detail = f"'{image}' has another row in line {first[image].line}, and they differ; the image was left out"
             problems.append(Problem("duplicate-row", where, detail))
-    return [row for image, row in first.items() if image not in contradicted]
+    return _Usable([row for image, row in first.items() if image not in contradicted], len(first) + bad)
 
 
 def _complaint(row: TableRow, columns: Columns) -> str | None:
@@ -108,13 +125,15 @@ def _complaint(row: TableRow, columns: Columns) -> str | None:
     if complaint is not None:
         return complaint
     part = row.cells[columns.split].casefold() if columns.split else ""
-    if part and part not in PART_NAMES:
+    if not is_blank(part) and part not in PART_NAMES:
         return f"split is '{part}', not train, valid or test"
     for name in filter(None, (columns.label, columns.patient)):
         if not is_plain_text(row.cells[name]):
             return f"column '{name}' holds control characters: {row.cells[name]!r}"
     for name in columns.labels:
-        if not is_blank(row.cells[name]) and value_of(row.cells[name]) is None:
+        try:
+            read_label(row.cells[name])
+        except ValueError:
             return f"column '{name}' holds '{row.cells[name]}', not 1, 0, -1 or nothing"
     return None
 
@@ -124,7 +143,7 @@ def _sample(row: TableRow, columns: Columns, names: Sequence[str], problems: lis
     patient = row.cells[columns.patient] if columns.patient else ""
     return Sample(
         sample_id=image,
-        patient_id=patient or image,
+        patient_id=image if is_blank(patient) else patient,
         image=image,
         labels=_labels(row, columns, names),
         attributes=_attributes(row, columns, problems),
@@ -135,8 +154,7 @@ def _labels(row: TableRow, columns: Columns, names: Sequence[str]) -> dict[str, 
     if columns.label:
         held = row.cells[columns.label]
         return {} if is_blank(held) else {name: int(name == held) for name in names}
-    values = {name: value_of(row.cells[name]) for name in names}
-    return {name: value for name, value in values.items() if value is not None}
+    return read_labels(row.cells, names)
 
 
 def _attributes(row: TableRow, columns: Columns, problems: list[Problem]) -> dict[str, str]:
@@ -160,10 +178,10 @@ def _parts(rows: Sequence[TableRow], columns: Columns, problems: list[Problem]) 
     """The part of each image; one with a blank cell is in none, reported."""
     parts: dict[str, Part] = {}
     for row in rows:
-        if row.cells[columns.split]:
-            parts[tidy_path(row.cells[columns.image])] = PART_NAMES[row.cells[columns.split].casefold()]
-        else:
+        if is_blank(row.cells[columns.split]):
             problems.append(Problem("no-part", f"{FILE}:{row.line}", "split is blank; the image is in no part"))
+        else:
+            parts[tidy_path(row.cells[columns.image])] = PART_NAMES[row.cells[columns.split].casefold()]
     return parts
 
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
-from medbench_datasets.chexpert_labels import read_labels
+from medbench_datasets.cells import read_labels
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS, Patient, read_patients
-from medbench_datasets.mimic_cxr_tables import find_table, read_table
 from medbench_datasets.seen_names import Complaint, SeenNames
-from medbench_datasets.tables import is_file_name
+from medbench_datasets.tables import SURPLUS, find_table, is_file_name, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +104,9 @@ def read(root: Path) -> RawDataset:
     of the three tables is absent, damaged or lacks a column.
     """
     problems: list[Problem] = []
-    rows = _usable_rows(_require(root, METADATA), problems)
+    metadata = _require(root, METADATA)
+    listed, seen = read_csv(metadata, METADATA_COLUMNS), SeenNames()
+    rows = _usable_rows(metadata.name, listed, seen, problems)
     labels = _read_labels(_require(root, CHEXPERT), problems)
     patients = read_patients(root, problems)
     samples = tuple(
@@ -114,7 +115,7 @@ def read(root: Path) -> RawDataset:
         if (known := labels.get(_study(row), {})) is not None
     )
     splits = {"official": _official(_require(root, SPLIT), samples, problems)}
-    return RawDataset(samples=samples, splits=splits, problems=tuple(problems))
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(listed) - seen.repeats)
 
 
 def _require(root: Path, stem: str) -> Path:
@@ -128,21 +129,22 @@ def _study(row: TableRow) -> _Study:
     return _Study(row.cells["subject_id"], row.cells["study_id"])
 
 
-def _usable_rows(path: Path, problems: list[Problem]) -> list[TableRow]:
+def _usable_rows(file: str, rows: Sequence[TableRow], seen: SeenNames, problems: list[Problem]) -> list[TableRow]:
     """Well-formed rows of the metadata, the first of each image; the others are reported and passed over."""
     usable = []
-    seen = SeenNames()
-    for row in read_table(path, METADATA_COLUMNS):
+    for row in rows:
         complaint = _complaint(row) or seen.take(row.cells["dicom_id"])
         if complaint is None:
             usable.append(row)
         else:
-            problems.append(Problem(complaint.kind, f"{path.name}:{row.line}", f"{complaint.detail}; passed over"))
+            problems.append(Problem(complaint.kind, f"{file}:{row.line}", f"{complaint.detail}; passed over"))
     return usable
 
 
 def _complaint(row: TableRow) -> Complaint | None:
     cells = row.cells
+    if row.surplus:
+        return Complaint("bad-row", SURPLUS)
     if not is_file_name(cells["dicom_id"]):
         return Complaint("bad-row", f"dicom_id {cells['dicom_id']!r} cannot name a file")
     if not all(cell.isascii() and cell.isdigit() for cell in _study(row)):
@@ -154,9 +156,11 @@ def _complaint(row: TableRow) -> Complaint | None:
 def _read_labels(path: Path, problems: list[Problem]) -> dict[_Study, dict[str, int] | None]:
     """Labels by study; None, reported, where they are malformed or given twice and differ."""
     labels: dict[_Study, dict[str, int] | None] = {}
-    for row in read_table(path, ("subject_id", "study_id", *LABELS)):
+    for row in read_csv(path, ("subject_id", "study_id", *LABELS)):
         where, study = f"{path.name}:{row.line}", _study(row)
         try:
+            if row.surplus:
+                raise ValueError(SURPLUS)
             found = read_labels(row.cells, LABELS)
         except ValueError as error:
             problems.append(Problem("bad-row", where, f"{error}; study {study.study} left out"))
@@ -206,9 +210,11 @@ def _official(path: Path, samples: Sequence[Sample], problems: list[Problem]) ->
 def _read_split(path: Path, problems: list[Problem]) -> dict[str, str]:
     """The part of each image; malformed rows and contradictions are reported and passed over."""
     part_of: dict[str, str] = {}
-    for row in read_table(path, SPLIT_COLUMNS):
+    for row in read_csv(path, SPLIT_COLUMNS):
         where, name, part = f"{path.name}:{row.line}", row.cells["dicom_id"], PARTS.get(row.cells["split"])
-        if part is None:
+        if row.surplus:
+            problems.append(Problem("bad-row", where, f"{SURPLUS}; passed over"))
+        elif part is None:
             problems.append(Problem("bad-row", where, f"split is {row.cells['split']!r}; passed over"))
         elif part_of.setdefault(name, part) != part:
             problems.append(Problem("duplicate-row", where, f"'{name}' is in {part_of[name]} already; passed over"))

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from medbench.samples import Problem
-from medbench_datasets.mimic_cxr_tables import find_table, read_table
+from medbench_datasets.cells import OLDEST, sex_of
+from medbench_datasets.tables import SURPLUS, find_table, read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENTS = "patients"
 PATIENT_COLUMNS = ("subject_id", "gender", "anchor_age", "anchor_year")
-OLDEST = 120
 
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,4}\Z", re.ASCII)
@@ -41,11 +41,12 @@ def read_patients(root: Path, problems: list[Problem]) -> dict[str, Patient]:
     if path is None:
         return {}
     patients = {}
-    for row in read_table(path, PATIENT_COLUMNS):
+    for row in read_csv(path, PATIENT_COLUMNS):
         subject, gender, age, year = (row.cells[name] for name in PATIENT_COLUMNS)
-        if not (_NUMBER.match(age) and _NUMBER.match(year)):
-            detail = f"anchor_age {age!r} or anchor_year {year!r} is no number; passed over"
+        if row.surplus or not (_NUMBER.match(age) and _NUMBER.match(year)):
+            complaint = SURPLUS if row.surplus else f"anchor_age {age!r} or anchor_year {year!r} is no number"
+            detail = f"{complaint}; passed over"
             problems.append(Problem("bad-row", f"{path.name}:{row.line}", detail))
             continue
-        patients[subject] = Patient(gender if gender in {"F", "M"} else "", int(age), int(year))
+        patients[subject] = Patient(sex_of(gender), int(age), int(year))
     return patients

@@ -12,8 +12,8 @@ from PIL import Image
 
 from medbench.samples import UNCERTAIN
 from medbench_datasets import mimic_cxr
+from medbench_datasets.cells import write_label
 from medbench_datasets.chest_findings import draw_visits
-from medbench_datasets.chexpert_labels import write_label
 from medbench_datasets.chexpert_splits import COMPETITION
 from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS
 

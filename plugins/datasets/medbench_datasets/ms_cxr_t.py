@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
-from medbench_datasets.tables import TableRow, read_csv
+from medbench_datasets.cells import is_blank
+from medbench_datasets.tables import SURPLUS, TableRow, read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,10 +66,12 @@ def read(root: Path) -> RawDataset:
     labels: dict[str, dict[str, int]] = {}
     pairs: dict[str, TableRow] = {}
     disputed: set[tuple[str, str]] = set()
+    unusable = 0
     for row in read_csv(root / LABELS_FILE, COLUMNS):
         where = f"{LABELS_FILE}:{row.line}"
         complaint = _complaint(row)
         if complaint is not None:
+            unusable += 1
             problems.append(Problem("bad-row", where, f"{complaint}; passed over"))
             continue
         pair = f"{row.cells['previous_dicom_id']}..{row.cells['dicom_id']}"
@@ -84,11 +87,13 @@ def read(root: Path) -> RawDataset:
         del labels[pair][finding]
     samples = tuple(_sample(pair, row, labels[pair]) for pair, row in pairs.items())
     splits = {"all": {"test": [sample.sample_id for sample in samples]}}
-    return RawDataset(samples=samples, splits=splits, problems=tuple(problems))
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(samples) + unusable)
 
 
 def _complaint(row: TableRow) -> str | None:
-    """What is wrong with a row's ids."""
+    """What is wrong with a row as a whole, or with its ids."""
+    if row.surplus:
+        return SURPLUS
     for column in ("dicom_id", "previous_dicom_id", "subject_id"):
         if not row.cells[column]:
             return f"no {column}"
@@ -108,7 +113,7 @@ def _labels(row: TableRow, where: str, problems: list[Problem]) -> dict[str, int
         word = row.cells[column].lower()
         if word in PROGRESSIONS:
             found[finding] = PROGRESSIONS.index(word)
-        elif word not in {"", "nan"}:
+        elif not is_blank(word):
             problems.append(Problem("bad-row", where, f"{column} {word[:30]!r} is no progression; left unknown"))
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
-from medbench_datasets.tables import TableRow, read_csv
+from medbench_datasets.tables import SURPLUS, TableRow, read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,8 @@ def read(root: Path) -> RawDataset:
     problems: list[Problem] = []
     samples: list[Sample] = []
     members: dict[str, list[str]] = {name: [] for name in SUBSETS}
-    for number, row in enumerate(read_csv(root / LABELS_FILE, COLUMNS), start=1):
+    rows = read_csv(root / LABELS_FILE, COLUMNS)
+    for number, row in enumerate(rows, start=1):
         complaint = _complaint(row)
         if complaint is not None:
             problems.append(Problem("bad-row", f"{LABELS_FILE}:{row.line}", f"{complaint}; passed over"))
@@ -80,10 +81,12 @@ def read(root: Path) -> RawDataset:
         )
     parts = {**members, "all": [sample.sample_id for sample in samples]}
     splits = {name: {"test": ids} for name, ids in parts.items()}
-    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems))
+    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=len(rows))
 
 
 def _complaint(row: TableRow) -> str | None:
+    if row.surplus:
+        return SURPLUS
     subset, category = row.cells["subset_name"], row.cells["category"]
     if subset.lower() not in SUBSETS:
         return f"subset_name {subset[:30]!r} is not one of {', '.join(SUBSETS)}"

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from medbench.masks import encode_mask
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.cells import is_blank
 from medbench_datasets.geometry import fit_box
 from medbench_datasets.object_cxr_shapes import ShapeError, cover, parse, tight_box
 from medbench_datasets.rasters import read_size
 from medbench_datasets.rle import blank_mask
-from medbench_datasets.tables import TableRow, is_file_name, read_csv
-from medbench_datasets.validation_part import draw_valid
+from medbench_datasets.splits import draw_valid
+from medbench_datasets.tables import SURPLUS, TableRow, is_file_name, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,10 +67,11 @@ SPEC = DatasetSpec(
 
 
 class _Listed(NamedTuple):
-    """One list: its image names in file order, and the samples of those that could be read."""
+    """One list: its image names in file order, the samples of those that could be read, and rows that name none."""
 
     names: list[str]
     samples: list[Sample]
+    nameless: list[TableRow]
 
 
 def read(root: Path) -> RawDataset:
@@ -86,16 +88,20 @@ def read(root: Path) -> RawDataset:
     samples = (*train.samples, *dev.samples)
     usable = {sample.sample_id for sample in samples}
     return RawDataset(
-        samples=samples, splits={"mgca": _split(train.names, dev.names, usable)}, problems=tuple(problems)
+        samples=samples,
+        splits={"mgca": _split(train.names, dev.names, usable)},
+        problems=tuple(problems),
+        listed=sum(len(one.names) + len(one.nameless) for one in (train, dev)),
     )
 
 
 def _read_list(root: Path, file: str, folder: str, taken: set[str], problems: list[Problem]) -> _Listed:
-    listed = _Listed([], [])
+    listed = _Listed([], [], [])
     seen = set(taken)
     for row in read_csv(root / file, COLUMNS):
         where, name = f"{file}:{row.line}", row.cells["image_name"]
         if not is_file_name(name):
+            listed.nameless.append(row)
             problems.append(Problem("bad-row", where, f"image_name {name!r} cannot name a file"))
         elif name in seen:
             problems.append(Problem("duplicate-id", where, f"a row before this one names {name} too; passed over"))
@@ -111,7 +117,9 @@ def _sample(root: Path, image: str, row: TableRow, where: str, problems: list[Pr
     """The image with its objects fitted to it; None, reported, where one is malformed or none of them is on it."""
     name, text = row.cells["image_name"], row.cells["annotation"]
     try:
-        shapes = parse("" if text.lower() == "nan" else text)
+        if row.surplus:
+            raise ShapeError(SURPLUS)
+        shapes = parse("" if is_blank(text) else text)
     except ShapeError as error:
         problems.append(Problem("bad-row", where, f"annotation: {error}; image {name} left out"))
         return None

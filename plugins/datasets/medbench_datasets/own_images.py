@@ -39,10 +39,16 @@ SPLIT_SPEC = SplitSpec(
 )
 
 
-def drawn_split(samples: Sequence[Sample]) -> dict[str, list[str]]:
-    """Train, valid and test (70/10/20) by patient, of every class its share."""
+def drawn_split(samples: Sequence[Sample], where: Path, *, fix: str) -> dict[str, list[str]]:
+    """Train, valid and test (70/10/20) by patient, of every class its share.
+
+    Raises `MissingDataError`, naming ``where`` the samples were found and how to mend it, where test would be empty: the one
+    patient of a class is not taken from train.
+    """
     strata = _strata(samples)
     tested = draw(strata, TEST_SHARE)
+    if not tested:
+        raise MissingDataError(f"no test part can be drawn: {where} has no class with two patients", fix=fix)
     validated = draw(
         {one: stratum for one, stratum in strata.items() if one not in tested}, VALID_SHARE / (1 - TEST_SHARE)
     )

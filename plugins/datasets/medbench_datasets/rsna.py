@@ -1,7 +1,7 @@
 """RSNA Pneumonia Detection Challenge (Kaggle 2018, stage 2): boxes around lung opacities on 26,684 radiographs.
 
 One DICOM a patient under ``stage_2_train_images``, and one row a box in ``stage_2_train_labels.csv`` (one row without a
-box for a patient with none). Splits are those of the MGCA release.
+box for a patient with none). Splits are those of the MGCA release, and where its list lies in the root that of MeDSLIP.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from medbench.masks import box_mask
 from medbench.samples import Box, Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets import rsna_medslip
+from medbench_datasets.cells import is_blank
 from medbench_datasets.dicom import Header, read_header
 from medbench_datasets.geometry import fit_box
 from medbench_datasets.rle import blank_mask
 from medbench_datasets.splits import halve_held_out, held_out_count
-from medbench_datasets.tables import TableRow, is_file_name, read_csv
+from medbench_datasets.tables import SURPLUS, TableRow, is_file_name, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +37,7 @@ SIDE = 1024
 PATIENTS = 26_684
 DETECTION_HELD_OUT = 10_674
 CLASSIFICATION_HELD_OUT = 0.3
+MEDSLIP = "medslip"
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d{1,2})?\Z", re.ASCII)
 
@@ -49,6 +52,11 @@ SPEC = DatasetSpec(
         ExpectedFile(path=LABELS_FILE, purpose=f"boxes and labels; columns {', '.join(LABEL_COLUMNS)}"),
         ExpectedFile(path=IMAGES, purpose="one DICOM a patient, <patientId>.dcm", kind="folder"),
         ExpectedFile(path=CLASSES_FILE, purpose="finer classes, to cross-check the labels", required=False),
+        ExpectedFile(
+            path=rsna_medslip.FILE,
+            purpose=f"the RSNA test list of the MeDSLIP release under this name, for split '{MEDSLIP}'",
+            required=False,
+        ),
     ),
     supervision=frozenset({"labels", "boxes", "masks"}),
     label_names=(LABEL,),
@@ -72,6 +80,12 @@ SPEC = DatasetSpec(
             source="MGCA release, classification",
             sizes={"train": 18_678, "valid": 4_003, "test": 4_003},
         ),
+        SplitSpec(
+            name=MEDSLIP,
+            rule=f"test is the list {rsna_medslip.FILE} in its order; without it there is no such split",
+            source="the list that MeDSLIP ships; the same as MedKLIP's",
+            sizes={"test": 5_337},
+        ),
     ),
     reader="medbench_datasets.rsna:read",
     phantom="medbench_datasets.rsna_phantom:write_phantom",
@@ -92,7 +106,8 @@ def read(root: Path) -> RawDataset:
     lacks a column.
     """
     problems: list[Problem] = []
-    rows = _rows_by_patient(read_csv(root / LABELS_FILE, LABEL_COLUMNS), problems)
+    listed = read_csv(root / LABELS_FILE, LABEL_COLUMNS)
+    rows = _rows_by_patient(listed, problems)
     patients = sorted(rows)
     samples = []
     for patient in patients:
@@ -108,7 +123,16 @@ def read(root: Path) -> RawDataset:
         )
         problems.append(Problem("count", LABELS_FILE, detail))
     splits = _splits(patients, {sample.sample_id for sample in samples})
-    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems))
+    label_of = {sample.sample_id: sample.labels[LABEL] for sample in samples}
+    medslip = rsna_medslip.read_ids(root, label_of, rows, problems)
+    if medslip is not None:
+        splits = {**splits, MEDSLIP: {"test": medslip}}
+    return RawDataset(
+        samples=tuple(samples),
+        splits=splits,
+        problems=tuple(problems),
+        listed=len({row.cells["patientId"] for row in listed}),
+    )
 
 
 def _rows_by_patient(rows: Sequence[TableRow], problems: list[Problem]) -> dict[str, list[TableRow]]:
@@ -119,7 +143,7 @@ def _rows_by_patient(rows: Sequence[TableRow], problems: list[Problem]) -> dict[
         patient = row.cells["patientId"]
         if not is_file_name(patient):
             problems.append(Problem("bad-row", where, f"patientId {patient!r} cannot name a file"))
-        elif any(row.cells == other.cells for other in groups[patient]):
+        elif any(row == other._replace(line=row.line) for other in groups[patient]):
             problems.append(Problem("duplicate-row", where, f"patient {patient} has this row twice"))
         else:
             groups[patient].append(row)
@@ -142,7 +166,9 @@ def _boxes_of(patient: str, rows: Sequence[TableRow], problems: list[Problem]) -
 def _complaint(row: TableRow) -> str | None:
     """What is wrong within a row."""
     target = row.cells["Target"]
-    given = [cell for cell in _box_cells(row) if cell.lower() not in {"", "nan"}]
+    given = [cell for cell in _box_cells(row) if not is_blank(cell)]
+    if row.surplus:
+        return SURPLUS
     if target not in {"0", "1"}:
         return f"Target is {target!r}, not 0 or 1"
     if target == "0" and given:
@@ -184,11 +210,19 @@ def _sample(
 
 
 def _class_disagreements(root: Path, samples: Sequence[Sample]) -> list[Problem]:
-    """Patients whose finer class, where that optional file is there, contradicts their label."""
+    """Patients whose finer class, where that optional file is there, contradicts their label, and its malformed rows."""
     path = root / CLASSES_FILE
     if not path.is_file():
         return []
-    classes = {row.cells["patientId"]: row.cells["class"] for row in read_csv(path, CLASS_COLUMNS)}
+    rows = read_csv(path, CLASS_COLUMNS)
+    classes = {row.cells["patientId"]: row.cells["class"] for row in rows if not row.surplus}
+    return [
+        *(Problem("bad-row", f"{CLASSES_FILE}:{row.line}", f"{SURPLUS}; passed over") for row in rows if row.surplus),
+        *_contradictions(classes, samples),
+    ]
+
+
+def _contradictions(classes: Mapping[str, str], samples: Sequence[Sample]) -> list[Problem]:
     return [
         Problem(
             "label-disagreement",

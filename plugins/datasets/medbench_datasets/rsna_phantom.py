@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from medbench_datasets import drawing, people, rsna
+from medbench_datasets import drawing, people, rsna, rsna_medslip
 from medbench_datasets.dicom import write_dicom
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medbench.samples import Box, PhantomSize
 
 _POSITIVE_SHARE, _BOTH_LUNGS_SHARE = 0.6, 0.3
+MEDSLIP_EVERY = 3
 _OTHER_CLASSES = ("Normal", "No Lung Opacity / Not Normal")
 
 
@@ -50,17 +51,21 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
 
 
 def write_phantom(root: Path, size: PhantomSize) -> None:
-    """Write the label file, the class file and a DICOM a patient under ``root``; same size, same bytes."""
+    """Write the label file, the class file, MeDSLIP's list and a DICOM a patient under ``root``; same size, same bytes."""
     root.mkdir(parents=True, exist_ok=True)
     with (
         (root / rsna.LABELS_FILE).open("w", encoding="utf-8", newline="") as labels_file,
         (root / rsna.CLASSES_FILE).open("w", encoding="utf-8", newline="") as classes_file,
+        (root / rsna_medslip.FILE).open("w", encoding="utf-8", newline="") as medslip_file,
     ):
-        labels, classes = csv.writer(labels_file), csv.writer(classes_file)
+        labels, classes, medslip = csv.writer(labels_file), csv.writer(classes_file), csv.writer(medslip_file)
+        medslip.writerow(rsna_medslip.COLUMNS)
         labels.writerow(rsna.LABEL_COLUMNS)
         classes.writerow(rsna.CLASS_COLUMNS)
-        for person, pixels, boxes, finer_class in draw_cases(size):
+        for index, (person, pixels, boxes, finer_class) in enumerate(draw_cases(size)):
             patient = person.patient_id
+            if index % MEDSLIP_EVERY == 0:
+                medslip.writerow([patient, f"phantom/{patient}.dcm", rsna_medslip.write_boxes(boxes), int(bool(boxes))])
             rows = [[patient, *(f"{value:.1f}" for value in box[1:]), 1] for box in boxes]
             labels.writerows(rows or [[patient, "", "", "", "", 0]])
             classes.writerows([[patient, finer_class]] * max(1, len(boxes)))

@@ -1,4 +1,4 @@
-"""Telling names that a table gives twice, or that only a case-sensitive disk can tell apart."""
+"""Names that occur twice in a table."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ class Complaint(NamedTuple):
 
 
 class SeenNames:
-    """The file names that a reader has taken so far."""
+    """The file names that a reader has taken so far, and how often one came again (``repeats``).
+
+    Names that differ by case alone are two: whether they collide is the audit's to say.
+    """
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._names: set[str] = set()
+        self.repeats = 0
 
     def take(self, name: str) -> Complaint | None:
-        """Remember ``name``, or say why it cannot be taken: ``duplicate-row`` or ``colliding-name``."""
-        before = self._names.get(name.lower())
-        if before is None:
-            self._names[name.lower()] = name
+        """Remember ``name``, or say, as ``duplicate-row``, that it was there already."""
+        if name not in self._names:
+            self._names.add(name)
             return None
-        if before == name:
-            return Complaint("duplicate-row", f"a row before this one names '{name}' too")
-        return Complaint("colliding-name", f"'{name}' differs from '{before}' by case alone")
+        self.repeats += 1
+        return Complaint("duplicate-row", f"a row before this one names '{name}' too")

@@ -6,16 +6,16 @@ their image id. Splits: by image in the published sizes, and the rows of the MGC
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.dicom import Header, read_header
+from medbench_datasets.folders import files_below
 from medbench_datasets.rle import RleError, RleOverrunError, blank_mask, decode_rle, unite
 from medbench_datasets.splits import halve_held_out, held_out_count
-from medbench_datasets.tables import TableRow, is_file_name, read_csv
+from medbench_datasets.tables import SURPLUS, TableRow, is_file_name, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,8 @@ def read(root: Path) -> RawDataset:
     """
     problems: list[Problem] = []
     table = _list_file(root)
-    rows = _usable_rows(table.name, read_csv(table, COLUMNS), problems)
+    listed = read_csv(table, COLUMNS)
+    rows = _usable_rows(table.name, listed, problems)
     paths = _dicoms(root, problems)
     texts: dict[str, list[TableRow]] = {}
     for row in rows:
@@ -106,7 +107,8 @@ def read(root: Path) -> RawDataset:
         detail = f"{len(texts):,} images, officially {COUNT:,}: the splits are drawn by the same rule, in proportion"
         problems.append(Problem("count", table.name, detail))
     splits = _splits(rows, {sample.sample_id for sample in samples})
-    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems))
+    named = {row.cells["ImageId"] for row in listed}
+    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=len(named))
 
 
 def _list_file(root: Path) -> Path:
@@ -117,20 +119,16 @@ def _list_file(root: Path) -> Path:
 
 
 def _dicoms(root: Path, problems: list[Problem]) -> dict[str, str]:
-    """Paths relative to the root by file stem; of several with one name the first in sorted order.
-
-    Folders directly under the root may be links, as to another disk; deeper links are not followed.
-    """
+    """Paths relative to the root by file stem; of several with one name the first in sorted order. Links are followed."""
     found: dict[str, str] = {}
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
-    for path in [*sorted(root.glob("*.dcm")), *chain.from_iterable(sorted(one.rglob("*.dcm")) for one in folders)]:
-        relative = path.relative_to(root).as_posix()
-        if path.stem in found:
-            problems.append(
-                Problem("duplicate-image", relative, f"the image is at {found[path.stem]} too, which was taken")
-            )
+    for path in files_below(root):
+        stem, _, suffix = path.rpartition("/")[2].rpartition(".")
+        if suffix.lower() != "dcm":
+            continue
+        if stem in found:
+            problems.append(Problem("duplicate-image", path, f"the image is at {found[stem]} too, which was taken"))
         else:
-            found[path.stem] = relative
+            found[stem] = path
     if not found:
         raise MissingDataError(f"{root} holds no .dcm file", fix=f"put the DICOMs under {IMAGES}, from {SPEC.url}")
     return found
@@ -157,6 +155,10 @@ def _mask_of(
     masks = []
     for row in rows:
         text = row.cells["EncodedPixels"]
+        if row.surplus:
+            detail = f"{SURPLUS}; image {row.cells['ImageId']} left out"
+            problems.append(Problem("bad-row", f"{file}:{row.line}", detail))
+            return None
         if text == NO_FINDING:
             continue
         try:

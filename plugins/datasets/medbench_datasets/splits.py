@@ -45,3 +45,16 @@ def divide(ids: Sequence[str], *, valid: float, test: float) -> dict[str, list[s
     rest, tested = train_test_split(list(ids), test_size=test, random_state=SEED)
     train, validated = train_test_split(rest, test_size=valid / (1 - test), random_state=SEED)
     return {"train": train, "valid": validated, "test": tested}
+
+
+def draw_valid(ids: Sequence[str], share: float) -> dict[str, list[str]]:
+    """``train`` and ``valid``, which is ``share`` of ``ids`` drawn with seed 0, in scikit-learn's order.
+
+    For lists whose test part is given. Fewer than four ids cannot be divided: all of them are then ``train``.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if len(ids) < _FEWEST:
+        return {"train": list(ids), "valid": []}
+    train, valid = train_test_split(list(ids), test_size=share, random_state=SEED)
+    return {"train": train, "valid": valid}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, NamedTuple
+import gzip
+import zlib
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from medbench.errors import MissingDataError
 
@@ -11,16 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+PACKED = ".gz"
+SURPLUS = "the row has more cells than the header"
+
 
 class TableRow(NamedTuple):
-    """A row's cells by column, stripped ('' where the row is short), and the line of the file it ends on."""
+    """A row's cells by column, stripped ('' where the row is short), and the line of the file it ends on.
+
+    ``surplus`` is true where a cell beyond the header holds something: a comma too many has moved the cells, and the row
+    cannot be trusted.
+    """
 
     line: int
     cells: Mapping[str, str]
+    surplus: bool = False
+
+
+def find_table(root: Path, stem: str) -> Path | None:
+    """``<stem>.csv`` or else ``<stem>.csv.gz`` in ``root``, whichever is there."""
+    found = (root / f"{stem}{suffix}" for suffix in (".csv", f".csv{PACKED}"))
+    return next((path for path in found if path.is_file()), None)
 
 
 def read_csv(path: Path, required: Sequence[str]) -> list[TableRow]:
-    """The rows of a UTF-8 CSV file.
+    """The rows of a UTF-8 CSV file, packed by gzip where its name ends in ``.gz``.
 
     Spaces around header names and cells are dropped (one official header reads `` EncodedPixels``). Raises
     `MissingDataError` where the file is absent, is not CSV text, or lacks one of the ``required`` columns.
@@ -28,11 +44,13 @@ def read_csv(path: Path, required: Sequence[str]) -> list[TableRow]:
     if not path.is_file():
         raise MissingDataError(f"{path} is missing", fix=f"put the official {path.name} there")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with _open(path) as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             _check_columns(path, header, required)
-            return [TableRow(reader.line_num, _cells(header, row)) for row in reader if row]
+            return [_row(reader.line_num, header, row) for row in reader if row]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MissingDataError(f"{path} is not a whole gzip file ({error})", fix="download the file again") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise MissingDataError(f"{path} is not readable CSV text ({error})", fix="download the file again") from error
 
@@ -40,6 +58,12 @@ def read_csv(path: Path, required: Sequence[str]) -> list[TableRow]:
 def is_file_name(cell: str) -> bool:
     """Whether a cell can stand as a bare file name: not empty, and without a way to another folder."""
     return cell not in {"", ".", ".."} and not any(mark in cell for mark in "/\\\0")
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == PACKED:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _check_columns(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
@@ -51,6 +75,7 @@ def _check_columns(path: Path, header: Sequence[str], required: Sequence[str]) -
         )
 
 
-def _cells(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+def _row(line: int, header: Sequence[str], row: Sequence[str]) -> TableRow:
     padded = [*row, *[""] * (len(header) - len(row))]
-    return {name: cell.strip() for name, cell in zip(header, padded, strict=False)}
+    cells = {name: cell.strip() for name, cell in zip(header, padded, strict=False)}
+    return TableRow(line, cells, any(cell.strip() for cell in row[len(header) :]))

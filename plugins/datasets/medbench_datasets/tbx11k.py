@@ -7,6 +7,7 @@ areas for the official training and validation lists. The labels of the official
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,8 +17,7 @@ from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.coco_boxes import read_boxes
 from medbench_datasets.rle import blank_mask
-from medbench_datasets.splits import halve_held_out, held_out_count
-from medbench_datasets.validation_part import draw_valid
+from medbench_datasets.splits import draw_valid, halve_held_out, held_out_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ SPEC = DatasetSpec(
             sizes={"train": 5_940, "valid": 660, "test": 1_800},
         ),
         SplitSpec(
-            name="benchx",
+            name="public-70-15-15",
             rule=(
                 "70/15/15 of the public part, as BenchX divides it, but not BenchX's own list (5,879 / 1,260 / 1,260): sorted "
                 "names; train_test_split(test_size=2520, random_state=0), the held-out part halved with random_state 0, first "
@@ -79,15 +79,18 @@ SPEC = DatasetSpec(
 
 
 class _List(NamedTuple):
-    """An official list: image paths as it gives them, ``tb/tb0005.png``, and boxes by file name."""
+    """An official list: image paths as it gives them, ``tb/tb0005.png``, boxes by path, and how many entries name none."""
 
     file: str
     images: tuple[str, ...]
     boxes: Mapping[str, ImageBoxes]
+    nameless: int
 
 
 def read(root: Path) -> RawDataset:
     """One sample an image of the training and validation lists, in their order; its file name is its id and its patient's.
+
+    Where a list before it has that name in another folder, the id is the path below ``imgs``.
 
     Boxes are of tuberculous areas: empty on healthy and on sick images, None, reported, on an image of tuberculosis that
     has none. The mask is the union of the filled boxes. One of the two lists may be absent, which is reported. Raises
@@ -96,18 +99,29 @@ def read(root: Path) -> RawDataset:
     problems: list[Problem] = []
     parts: dict[str, list[str]] = {part: [] for part in LISTS}
     samples: dict[str, Sample] = {}
-    for part, listed in _read_lists(root, problems).items():
+    lists = _read_lists(root, problems)
+    seen: set[str] = set()
+    for part, listed in lists.items():
         for image in listed.images:
+            if image in seen:
+                problems.append(
+                    Problem("duplicate-id", f"{listed.file}: {image}", "it is listed before this too; passed over")
+                )
+                continue
+            seen.add(image)
             sample = _sample(image, listed, problems)
             if sample is None:
                 continue
             if sample.sample_id in samples:
-                detail = f"{sample.sample_id} is listed before this too; passed over"
-                problems.append(Problem("duplicate-id", f"{listed.file}: {image}", detail))
-                continue
+                sample = replace(sample, sample_id=image, patient_id=image)
             samples[sample.sample_id] = sample
             parts[part].append(sample.sample_id)
-    return RawDataset(samples=tuple(samples.values()), splits=_splits(parts), problems=tuple(problems))
+    return RawDataset(
+        samples=tuple(samples.values()),
+        splits=_splits(parts),
+        problems=tuple(problems),
+        listed=len(seen) + sum(listed.nameless for listed in lists.values()),
+    )
 
 
 def _read_lists(root: Path, problems: list[Problem]) -> dict[str, _List]:
@@ -115,7 +129,9 @@ def _read_lists(root: Path, problems: list[Problem]) -> dict[str, _List]:
     for part, file in LISTS.items():
         if (root / file).is_file():
             boxes = read_boxes(root / file, CATEGORIES, problems)  # checks that the file is COCO
-            found[part] = _List(PurePosixPath(file).name, _images(root / file), boxes)
+            entries = json.loads((root / file).read_text(encoding="utf-8"))["images"]
+            images = _images(entries)
+            found[part] = _List(PurePosixPath(file).name, images, boxes, len(entries) - len(images))
         else:
             problems.append(Problem("missing-list", file, "the list is absent, and so is its part"))
     if not found:
@@ -123,11 +139,10 @@ def _read_lists(root: Path, problems: list[Problem]) -> dict[str, _List]:
     return found
 
 
-def _images(path: Path) -> tuple[str, ...]:
-    """Paths of the well-formed images; `read_boxes` has reported the others."""
-    entries = json.loads(path.read_text(encoding="utf-8"))["images"]
+def _images(entries: Sequence[object]) -> tuple[str, ...]:
+    """Paths of the images that have one; `read_boxes` has reported the others."""
     names = [entry.get("file_name") for entry in entries if isinstance(entry, dict)]
-    return tuple(name for name in names if isinstance(name, str))
+    return tuple(str(PurePosixPath(name)) for name in names if isinstance(name, str))
 
 
 def _sample(image: str, listed: _List, problems: list[Problem]) -> Sample | None:
@@ -136,7 +151,7 @@ def _sample(image: str, listed: _List, problems: list[Problem]) -> Sample | None
     if path.is_absolute() or ".." in path.parts:
         problems.append(Problem("bad-row", where, "the image path leaves the folder; passed over"))
         return None
-    annotated = listed.boxes.get(path.name)
+    annotated = listed.boxes.get(image)
     if annotated is None:
         return None  # malformed in the list, and reported by its reader
     label = LABEL_OF_FOLDER.get(path.parts[0])
@@ -164,5 +179,5 @@ def _splits(parts: Mapping[str, Sequence[str]]) -> Mapping[str, Mapping[str, lis
     public = sorted([*parts["train"], *parts["val"]])
     return {
         "official": {**draw_valid(sorted(parts["train"]), VALID_SHARE), "test": list(parts["val"])},
-        "benchx": halve_held_out(public, held_out_count(len(public), PUBLIC, HELD_OUT)),
+        "public-70-15-15": halve_held_out(public, held_out_count(len(public), PUBLIC, HELD_OUT)),
     }

@@ -11,11 +11,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
-from medbench.samples import Box, Problem, RawDataset, Sample
+from medbench.samples import UNCERTAIN, Box, Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets.cells import is_blank, read_label
 from medbench_datasets.dicom import read_header
 from medbench_datasets.splits import SEED, held_out_count
-from medbench_datasets.tables import TableRow, is_file_name, read_csv
+from medbench_datasets.tables import SURPLUS, TableRow, is_file_name, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -60,8 +61,6 @@ ALIASES = {"Other diseases": "Other disease"}
 IMAGES_IN_TRAIN = 15_000
 VALID = 3_000
 
-_BLANK = frozenset({"", "nan"})
-_VOTES = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d{1,2})?\Z", re.ASCII)
 
 SPEC = DatasetSpec(
@@ -108,7 +107,8 @@ def read(root: Path) -> RawDataset:
     keeps its place in the draw and is left out. Raises `MissingDataError` where a label file is absent or lacks a column.
     """
     problems: list[Problem] = []
-    rows = {part: _rows_by_image(root, part, problems) for part in LABELS_FILES}
+    named: set[str] = set()
+    rows = {part: _rows_by_image(root, part, named, problems) for part in LABELS_FILES}
     for image in sorted(rows["train"].keys() & rows["test"].keys()):
         detail = f"image {image} is in both label files; it was kept for test alone"
         problems.append(Problem("duplicate-id", LABELS_FILES["train"], detail))
@@ -122,7 +122,7 @@ def read(root: Path) -> RawDataset:
                 found = None if part == "train" or boxes is None else tuple(boxes.get(image, ()))
                 samples.append(_sample(root, part, image, labels, found))
     splits = {"official": _split(rows, {sample.sample_id for sample in samples})}
-    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems))
+    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=len(named))
 
 
 def majority(votes: Sequence[int | None]) -> int | None:
@@ -133,8 +133,11 @@ def majority(votes: Sequence[int | None]) -> int | None:
     return int(2 * sum(given) > len(given))
 
 
-def _rows_by_image(root: Path, part: str, problems: list[Problem]) -> dict[str, list[TableRow]]:
-    """Rows with the spec's label names as columns, grouped by image; a reader's second row is reported and passed over."""
+def _rows_by_image(root: Path, part: str, named: set[str], problems: list[Problem]) -> dict[str, list[TableRow]]:
+    """Rows with the spec's label names as columns, grouped by image; a reader's second row is reported and passed over.
+
+    Every image id of the file, be it usable or not, is added to ``named``.
+    """
     file = LABELS_FILES[part]
     rows = read_csv(root / file, ("image_id",))
     columns = _columns(root / file, rows, part)
@@ -142,6 +145,7 @@ def _rows_by_image(root: Path, part: str, problems: list[Problem]) -> dict[str, 
     seen: set[tuple[str, str]] = set()
     for row in rows:
         image = row.cells["image_id"]
+        named.add(image)
         reader = row.cells[columns["rad_id"]] if part == "train" else ""
         if not is_file_name(image):
             problems.append(
@@ -152,7 +156,7 @@ def _rows_by_image(root: Path, part: str, problems: list[Problem]) -> dict[str, 
             problems.append(Problem("duplicate-row", f"{file}:{row.line}", detail))
         else:
             seen.add((image, reader))
-            groups[image].append(TableRow(row.line, {name: row.cells[columns[name]] for name in LABELS}))
+            groups[image].append(row._replace(cells={name: row.cells[columns[name]] for name in LABELS}))
     return groups
 
 
@@ -171,14 +175,30 @@ def _columns(path: Path, rows: Sequence[TableRow], part: str) -> dict[str, str]:
 
 def _labels(part: str, image: str, rows: Sequence[TableRow], problems: list[Problem]) -> dict[str, int] | None:
     """The readers' majority by label, or None, reported, where a cell is neither 0, 1 nor blank."""
+    votes: dict[str, list[int | None]] = {name: [] for name in LABELS}
     for row in rows:
-        for name, cell in row.cells.items():
-            if cell.lower() not in _BLANK and cell not in _VOTES:
-                detail = f"{name} is {cell!r}, not 0 or 1; image {image} left out"
-                problems.append(Problem("bad-row", f"{LABELS_FILES[part]}:{row.line}", detail))
-                return None
-    votes = {name: majority([_VOTES.get(row.cells[name]) for row in rows]) for name in LABELS}
-    return {name: vote for name, vote in votes.items() if vote is not None}
+        try:
+            if row.surplus:
+                raise ValueError(SURPLUS)
+            for name in LABELS:
+                votes[name].append(_vote(name, row.cells[name]))
+        except ValueError as error:
+            detail = f"{error}; image {image} left out"
+            problems.append(Problem("bad-row", f"{LABELS_FILES[part]}:{row.line}", detail))
+            return None
+    settled = {name: majority(given) for name, given in votes.items()}
+    return {name: label for name, label in settled.items() if label is not None}
+
+
+def _vote(name: str, cell: str) -> int | None:
+    """1, 0, or None for a blank. Raises `ValueError` on anything else: the radiologists had no way to be uncertain."""
+    try:
+        vote = read_label(cell)
+    except ValueError:
+        vote = UNCERTAIN
+    if vote == UNCERTAIN:
+        raise ValueError(f"{name} is {cell!r}, not 0 or 1")
+    return vote
 
 
 def _sample(root: Path, part: str, image: str, labels: Mapping[str, int], boxes: tuple[Box, ...] | None) -> Sample:
@@ -203,9 +223,11 @@ def _boxes(root: Path, images: Collection[str], problems: list[Problem]) -> dict
     for row in read_csv(root / BOXES_FILE, ("image_id", "class_name", *BOX_COLUMNS)):
         image, name = row.cells["image_id"], row.cells["class_name"]
         corners = [row.cells[column] for column in BOX_COLUMNS]
-        if name.casefold() == NO_FINDING.casefold() and all(cell.lower() in _BLANK for cell in corners):
+        if not row.surplus and name.casefold() == NO_FINDING.casefold() and all(map(is_blank, corners)):
             continue
-        complaint = _complaint(image in images, image, name, name.casefold() in index, corners)
+        complaint = (
+            SURPLUS if row.surplus else _complaint(image in images, image, name, name.casefold() in index, corners)
+        )
         if complaint is not None:
             problems.append(Problem("bad-row", f"{BOXES_FILE}:{row.line}", f"{complaint}; passed over"))
             continue
