@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 
 from medbench.capabilities import Preprocess
-from medbench.features import BATCH, Features, ModelIdentity
+from medbench.features import BATCH, Features
+from medbench.identity import ModelIdentity
 from medbench.manifest import ImageFacts, Manifest, build_table
 from medbench.protocols import Compute
 from medbench.samples import Sample

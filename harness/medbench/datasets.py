@@ -5,6 +5,7 @@ Imports neither pyarrow nor numpy, so that ``plan`` and ``data status`` stay lig
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from medbench.settings import Settings
 from medbench.specs import DatasetSpec, ExpectedFile
 
 PHANTOM_MARK = "PHANTOM.json"
-FORMAT = 2
+FORMAT = 3
 """Rises when manifests of an older medbench must be prepared again."""
 
 
@@ -117,9 +118,7 @@ class DatasetFiles:
         """
         digest = hashlib.sha256(repr(self.phantom).encode())
         for expected in self.spec.files:
-            for path in sorted(self.root.glob(expected.path)):
-                if path.name.startswith("."):
-                    continue
+            for path in sorted(_matches(self.root, expected)):
                 if path.is_dir():
                     for line in _listing(path):
                         digest.update(line.encode(errors="surrogateescape"))
@@ -128,6 +127,12 @@ class DatasetFiles:
                     name = str(path.relative_to(self.root))
                     digest.update(repr((name, stat.st_size, stat.st_mtime_ns)).encode())
         return digest.hexdigest()
+
+
+def _matches(root: Path, expected: ExpectedFile) -> Iterator[Path]:
+    """What of ``root`` an expected path names, links followed and hidden entries passed over."""
+    names = glob.iglob(expected.path, root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob follows no link below **
+    return (root / name for name in names)
 
 
 def _listing(top: Path) -> Iterator[str]:
@@ -147,7 +152,7 @@ def _listing(top: Path) -> Iterator[str]:
 def locate(spec: DatasetSpec, settings: Settings) -> DatasetFiles:
     """Where a dataset lies under these settings, and which of its required files are absent."""
     root = settings.dataset_root(spec.id)
-    missing = tuple(one for one in spec.files if one.required and next(iter(root.glob(one.path)), None) is None)
+    missing = tuple(one for one in spec.files if one.required and next(_matches(root, one), None) is None)
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
     base = settings.cache / "manifests" / f"{spec.id}-{place}"
     return DatasetFiles(spec, root, missing, base.with_suffix(".json"), base.with_suffix(".parquet"))

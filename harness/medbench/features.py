@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from medbench.capabilities import Preprocess
 from medbench.errors import StoreError, TrialError
 from medbench.feature_store import FeatureStore
 from medbench.files import write_bytes_atomically
+from medbench.identity import ModelIdentity
 from medbench.images import read_grey
 
 if TYPE_CHECKING:
@@ -45,27 +45,6 @@ BATCH = {"cpu": 16, "cuda": 128}
 _SEGMENT = 256
 _TEXT_BATCH = 64
 _READERS = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelIdentity:
-    """All that tells one set of weights from another. ``seed`` is None unless the weights are drawn from it.
-
-    ``code`` is a digest of the package of the method's loader, so that a plugin under development is not answered from the
-    cache of its former self.
-    """
-
-    method: str
-    variant: str
-    version: int
-    checkpoint: str | None
-    seed: int | None
-    code: str
-
-    @property
-    def label(self) -> str:
-        """``mgca@resnet50``."""
-        return f"{self.method}@{self.variant}"
 
 
 @dataclass(kw_only=True)
@@ -277,21 +256,6 @@ class Features:
 def _canonical(preprocess: Preprocess) -> Preprocess:
     """With numbers of the declared types: 0 and 0.0 are one key."""
     return msgspec.convert(dataclasses.asdict(preprocess), Preprocess)
-
-
-def loader_code(import_string: str) -> str:
-    """A digest of the Python files of the top-level package that an import string lies in; '' where there is none."""
-    found = importlib.util.find_spec(import_string.partition(":")[0].partition(".")[0])
-    if found is None:
-        return ""
-    folders = [Path(place) for place in found.submodule_search_locations or ()]
-    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    if not folders and found.origin is not None and Path(found.origin).is_file():
-        files = [Path(found.origin)]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest() if files else ""
 
 
 def _digest(key: dict[str, Any]) -> str:

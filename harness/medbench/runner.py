@@ -14,7 +14,8 @@ from medbench.capabilities import LoadRequest
 from medbench.datasets import locate
 from medbench.digests import DigestCache
 from medbench.errors import CheckpointError, MissingDataError, PluginError, TrialError
-from medbench.features import Features, ModelIdentity, loader_code
+from medbench.features import Features
+from medbench.identity import ModelIdentity, loader_code
 from medbench.loading import resolve
 from medbench.plan import PlannedTrial, find_weights
 from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome

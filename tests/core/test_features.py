@@ -15,7 +15,8 @@ from PIL import Image
 from medbench.capabilities import Preprocess
 from medbench.errors import TrialError
 from medbench.feature_store import FeatureStore, entries
-from medbench.features import Features, ModelIdentity, loader_code
+from medbench.features import Features
+from medbench.identity import ModelIdentity, loader_code
 from medbench.images import ImageError
 from medbench.manifest import ImageFacts, Manifest, build_table
 from medbench.protocols import Compute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from medbench.progress import Reporter
 from medbench.registry import Registry
 from medbench.samples import Box, Problem, RawDataset, Sample
 from medbench.settings import Settings
+from medbench.specs import ExpectedFile
 
 
 @pytest.fixture
@@ -108,6 +110,18 @@ def test_the_signature_follows_links_and_passes_over_hidden_and_dangling_entries
     (elsewhere / "loop").symlink_to(files.root / "images")
     (files.root / "images" / "gone").symlink_to(tmp_path / "nowhere")
     assert files.signature() not in {before, linked}
+
+
+def test_an_expected_folder_is_found_behind_a_link(registry: Registry, settings: Settings, tmp_path: Path) -> None:
+    spec = dataclasses.replace(
+        registry.dataset("toy"), files=(ExpectedFile(path="**/train/sick", purpose="images", kind="folder"),)
+    )
+    (tmp_path / "disk" / "train" / "sick").mkdir(parents=True)
+    root = settings.dataset_root("toy")
+    root.mkdir(parents=True, exist_ok=True)
+    assert locate(spec, settings).missing
+    (root / "chest_xray").symlink_to(tmp_path / "disk")
+    assert not locate(spec, settings).missing
 
 
 def test_absent_files_are_named(files: DatasetFiles, registry: Registry, settings: Settings, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from medbench import capabilities
-from medbench.features import Features, ModelIdentity
+from medbench.features import Features
+from medbench.identity import ModelIdentity
 from medbench.protocols import Compute, PhaseReporter
 from medbench.specs import CAPABILITIES
 
