@@ -16,7 +16,7 @@ from medbench_datasets.cells import age_of, sex_of
 from medbench_datasets.chestx_ray14_boxes import BOX_COLUMNS, BOX_NAMES, BOXES_FILE, read_box_list
 from medbench_datasets.chestx_ray14_images import IMAGES, find_images
 from medbench_datasets.disjoint import keep_patients_apart
-from medbench_datasets.seen_names import Complaint, SeenNames
+from medbench_datasets.seen_names import Complaint, SeenNames, usable_rows
 from medbench_datasets.splits import divide, draw_valid
 from medbench_datasets.tables import SURPLUS, TableRow, find_table, is_file_name, read_csv
 
@@ -118,7 +118,7 @@ def read(root: Path) -> RawDataset:
     table = _label_file(root)
     seen = SeenNames()
     listed = read_csv(table, COLUMNS)
-    rows = _usable_rows(table.name, listed, seen, problems)
+    rows = usable_rows(table.name, listed, _complaint, lambda row: row.cells["Image Index"].lower(), seen, problems)
     lists = _read_lists(root)
     paths = find_images(root, problems, fix=f"put the images under {IMAGES}, from {SPEC.url}")
     images = {row.cells["Image Index"]: paths.get(row.cells["Image Index"].lower(), _usual_path(row)) for row in rows}
@@ -142,18 +142,6 @@ def _label_file(root: Path) -> Path:
     raise MissingDataError(
         f"{root} has neither {' nor '.join(LABEL_FILES)}, packed or not", fix=f"download one from {SPEC.url}"
     )
-
-
-def _usable_rows(file: str, rows: Sequence[TableRow], seen: SeenNames, problems: list[Problem]) -> list[TableRow]:
-    """Well-formed rows, the first of each image, in whatever case; the others are reported and passed over."""
-    usable = []
-    for row in rows:
-        complaint = _complaint(row) or seen.take(row.cells["Image Index"].lower())
-        if complaint is None:
-            usable.append(row)
-        else:
-            problems.append(Problem(complaint.kind, f"{file}:{row.line}", f"{complaint.detail}; passed over"))
-    return usable
 
 
 def _complaint(row: TableRow) -> Complaint | None:

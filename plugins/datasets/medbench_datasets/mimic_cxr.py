@@ -15,7 +15,7 @@ from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.cells import read_labels
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS, Patient, read_patients
-from medbench_datasets.seen_names import Complaint, SeenNames
+from medbench_datasets.seen_names import Complaint, SeenNames, usable_rows
 from medbench_datasets.tables import SURPLUS, find_table, is_file_name, read_csv
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def read(root: Path) -> RawDataset:
     problems: list[Problem] = []
     metadata = _require(root, METADATA)
     listed, seen = read_csv(metadata, METADATA_COLUMNS), SeenNames()
-    rows = _usable_rows(metadata.name, listed, seen, problems)
+    rows = usable_rows(metadata.name, listed, _complaint, lambda row: row.cells["dicom_id"], seen, problems)
     labels = _read_labels(_require(root, CHEXPERT), problems)
     patients = read_patients(root, problems)
     samples = tuple(
@@ -127,18 +127,6 @@ def _require(root: Path, stem: str) -> Path:
 
 def _study(row: TableRow) -> _Study:
     return _Study(row.cells["subject_id"], row.cells["study_id"])
-
-
-def _usable_rows(file: str, rows: Sequence[TableRow], seen: SeenNames, problems: list[Problem]) -> list[TableRow]:
-    """Well-formed rows of the metadata, the first of each image; the others are reported and passed over."""
-    usable = []
-    for row in rows:
-        complaint = _complaint(row) or seen.take(row.cells["dicom_id"])
-        if complaint is None:
-            usable.append(row)
-        else:
-            problems.append(Problem(complaint.kind, f"{file}:{row.line}", f"{complaint.detail}; passed over"))
-    return usable
 
 
 def _complaint(row: TableRow) -> Complaint | None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from medbench.samples import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from medbench_datasets.tables import TableRow
 
 
 class Complaint(NamedTuple):
@@ -29,3 +36,22 @@ class SeenNames:
             return None
         self.repeats += 1
         return Complaint("duplicate-row", f"a row before this one names '{name}' too")
+
+
+def usable_rows(
+    file: str,
+    rows: Sequence[TableRow],
+    complain: Callable[[TableRow], Complaint | None],
+    name_of: Callable[[TableRow], str],
+    seen: SeenNames,
+    problems: list[Problem],
+) -> list[TableRow]:
+    """Rows of ``file`` that nothing speaks against, the first of each name; the others are reported and passed over."""
+    usable = []
+    for row in rows:
+        complaint = complain(row) or seen.take(name_of(row))
+        if complaint is None:
+            usable.append(row)
+        else:
+            problems.append(Problem(complaint.kind, f"{file}:{row.line}", f"{complaint.detail}; passed over"))
+    return usable

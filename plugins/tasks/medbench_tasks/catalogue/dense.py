@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
-from medbench.specs import MetricSpec, TaskSpec
+from medbench.specs import MetricSpec, Recipe, ReportedResult, TaskSpec
 from medbench_tasks import reported
 from medbench_tasks.recipes import (
     MGCA_DETECTION_OBJECT_CXR,
@@ -22,11 +24,7 @@ from medbench_tasks.segmentation.recipe import (
     STANDARD_SEGMENTATION,
 )
 
-_DENSE = frozenset({"DenseImageEncoder"})
-_DETECTION = "medbench_tasks.detection.protocol:PROTOCOL"
-_SEGMENTATION = "medbench_tasks.segmentation.protocol:PROTOCOL"
-_DETECTION_RECIPES = {"standard": STANDARD_DETECTION, "quick": QUICK_DETECTION}
-_SEGMENTATION_RECIPES = {"standard": STANDARD_SEGMENTATION, "quick": QUICK_SEGMENTATION}
+_NO_RECIPES: Mapping[str, Recipe] = MappingProxyType({})
 _DETECTION_METRICS = (
     MetricSpec(name="map", title="mAP 0.40:0.75"),
     MetricSpec(name="ap50", title="AP 0.50"),
@@ -34,139 +32,100 @@ _DETECTION_METRICS = (
     MetricSpec(name="map-as-released", title="mAP 0.40:0.75, images with a truth and a detection", as_released=True),
 )
 
-TASKS = (
-    TaskSpec(
-        id="rsna-det",
-        title="Pneumonia opacities, RSNA: detection",
-        dataset="rsna",
-        split="detection",
+
+def _detection(
+    prefix: str,
+    title: str,
+    split: str,
+    recipes: Mapping[str, Recipe] = _NO_RECIPES,
+    figures: tuple[ReportedResult, ...] = (),
+) -> TaskSpec:
+    return TaskSpec(
+        id=f"{prefix}-det",
+        title=f"{title}: detection",
+        dataset=prefix,
+        split=split,
         protocol="detection",
-        capabilities=_DENSE,
+        capabilities=frozenset({"DenseImageEncoder"}),
         metrics=_DETECTION_METRICS,
-        recipes=_DETECTION_RECIPES | {"mgca": MGCA_DETECTION_RSNA},
-        reported=reported.RSNA_DETECTION,
-        loader=_DETECTION,
+        recipes={"standard": STANDARD_DETECTION, "quick": QUICK_DETECTION, **recipes},
+        reported=figures,
+        loader="medbench_tasks.detection.protocol:PROTOCOL",
         requires=("mmengine", "mmcv", "mmdet"),
         tags=("cxr", "detection"),
-    ),
-    TaskSpec(
-        id="rsna-seg",
-        title="Pneumonia opacities, RSNA: segmentation of filled boxes",
-        dataset="rsna",
-        split="detection",
+    )
+
+
+def _segmentation(
+    prefix: str,
+    title: str,
+    split: str,
+    recipes: Mapping[str, Recipe] = _NO_RECIPES,
+    figures: tuple[ReportedResult, ...] = (),
+    *,
+    metrics: tuple[MetricSpec, ...] = METRICS,
+) -> TaskSpec:
+    return TaskSpec(
+        id=f"{prefix}-seg",
+        title=title,
+        dataset=prefix,
+        split=split,
         protocol="segmentation",
-        capabilities=_DENSE,
-        metrics=METRICS,
-        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_RSNA},
-        reported=reported.RSNA_SEGMENTATION,
-        loader=_SEGMENTATION,
+        capabilities=frozenset({"DenseImageEncoder"}),
+        metrics=metrics,
+        recipes={"standard": STANDARD_SEGMENTATION, "quick": QUICK_SEGMENTATION, **recipes},
+        reported=figures,
+        loader="medbench_tasks.segmentation.protocol:PROTOCOL",
         requires=("mmengine", "mmcv", "mmseg"),
         tags=("cxr", "segmentation"),
+    )
+
+
+_SIIM = _segmentation(
+    "siim",
+    "Pneumothorax, SIIM-ACR: segmentation",
+    "image",
+    {"mgca": MGCA_SEGMENTATION_SIIM, "medslip": MEDSLIP_SEGMENTATION_SIIM},
+    reported.SIIM_SEGMENTATION,
+    metrics=(*METRICS, *MEDSLIP_METRICS),
+)
+
+TASKS = (
+    _detection(
+        "rsna",
+        "Pneumonia opacities, RSNA",
+        "detection",
+        {"mgca": MGCA_DETECTION_RSNA},
+        reported.RSNA_DETECTION,
     ),
-    TaskSpec(
-        id="siim-seg",
-        title="Pneumothorax, SIIM-ACR: segmentation",
-        dataset="siim",
-        split="image",
-        protocol="segmentation",
-        capabilities=_DENSE,
-        metrics=(*METRICS, *MEDSLIP_METRICS),
-        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM, "medslip": MEDSLIP_SEGMENTATION_SIIM},
-        reported=reported.SIIM_SEGMENTATION,
-        loader=_SEGMENTATION,
-        requires=("mmengine", "mmcv", "mmseg"),
-        tags=("cxr", "segmentation"),
+    _segmentation(
+        "rsna",
+        "Pneumonia opacities, RSNA: segmentation of filled boxes",
+        "detection",
+        {"mgca": MGCA_SEGMENTATION_RSNA},
+        reported.RSNA_SEGMENTATION,
     ),
-    TaskSpec(
+    _SIIM,
+    replace(
+        _SIIM,
         id="siim-seg-rows",
         title="Pneumothorax, SIIM-ACR: segmentation, as released on a split of rows (images recur in several parts)",
-        dataset="siim",
         split="as-released-rows",
-        protocol="segmentation",
-        capabilities=_DENSE,
         metrics=tuple(replace(metric, as_released=True) for metric in METRICS),
-        recipes=_SEGMENTATION_RECIPES | {"mgca": MGCA_SEGMENTATION_SIIM},
-        loader=_SEGMENTATION,
-        requires=("mmengine", "mmcv", "mmseg"),
+        recipes={name: recipe for name, recipe in _SIIM.recipes.items() if name != "medslip"},
+        reported=(),
         tags=("cxr", "segmentation", "as-released"),
     ),
-    TaskSpec(
-        id="covid-cxr-det",
-        title="Right and left lung, covid-chestxray: detection",
-        dataset="covid-cxr",
-        split="patient",
-        protocol="detection",
-        capabilities=_DENSE,
-        metrics=_DETECTION_METRICS,
-        recipes=_DETECTION_RECIPES,
-        loader=_DETECTION,
-        requires=("mmengine", "mmcv", "mmdet"),
-        tags=("cxr", "detection"),
+    _detection("covid-cxr", "Right and left lung, covid-chestxray", "patient"),
+    _segmentation("covid-cxr", "Lungs, covid-chestxray: segmentation", "patient"),
+    _detection(
+        "object-cxr",
+        "Foreign objects, Object-CXR",
+        "mgca",
+        {"mgca": MGCA_DETECTION_OBJECT_CXR},
+        reported.OBJECT_CXR_DETECTION,
     ),
-    TaskSpec(
-        id="covid-cxr-seg",
-        title="Lungs, covid-chestxray: segmentation",
-        dataset="covid-cxr",
-        split="patient",
-        protocol="segmentation",
-        capabilities=_DENSE,
-        metrics=METRICS,
-        recipes=_SEGMENTATION_RECIPES,
-        loader=_SEGMENTATION,
-        requires=("mmengine", "mmcv", "mmseg"),
-        tags=("cxr", "segmentation"),
-    ),
-    TaskSpec(
-        id="object-cxr-det",
-        title="Foreign objects, Object-CXR: detection",
-        dataset="object-cxr",
-        split="mgca",
-        protocol="detection",
-        capabilities=_DENSE,
-        metrics=_DETECTION_METRICS,
-        recipes=_DETECTION_RECIPES | {"mgca": MGCA_DETECTION_OBJECT_CXR},
-        reported=reported.OBJECT_CXR_DETECTION,
-        loader=_DETECTION,
-        requires=("mmengine", "mmcv", "mmdet"),
-        tags=("cxr", "detection"),
-    ),
-    TaskSpec(
-        id="object-cxr-seg",
-        title="Foreign objects, Object-CXR: segmentation",
-        dataset="object-cxr",
-        split="mgca",
-        protocol="segmentation",
-        capabilities=_DENSE,
-        metrics=METRICS,
-        recipes=_SEGMENTATION_RECIPES,
-        loader=_SEGMENTATION,
-        requires=("mmengine", "mmcv", "mmseg"),
-        tags=("cxr", "segmentation"),
-    ),
-    TaskSpec(
-        id="tbx11k-det",
-        title="Tuberculosis, TBX11K: detection",
-        dataset="tbx11k",
-        split="official",
-        protocol="detection",
-        capabilities=_DENSE,
-        metrics=_DETECTION_METRICS,
-        recipes=_DETECTION_RECIPES,
-        loader=_DETECTION,
-        requires=("mmengine", "mmcv", "mmdet"),
-        tags=("cxr", "detection"),
-    ),
-    TaskSpec(
-        id="tbx11k-seg",
-        title="Tuberculosis, TBX11K: segmentation of filled boxes",
-        dataset="tbx11k",
-        split="official",
-        protocol="segmentation",
-        capabilities=_DENSE,
-        metrics=METRICS,
-        recipes=_SEGMENTATION_RECIPES,
-        loader=_SEGMENTATION,
-        requires=("mmengine", "mmcv", "mmseg"),
-        tags=("cxr", "segmentation"),
-    ),
+    _segmentation("object-cxr", "Foreign objects, Object-CXR: segmentation", "mgca"),
+    _detection("tbx11k", "Tuberculosis, TBX11K", "official"),
+    _segmentation("tbx11k", "Tuberculosis, TBX11K: segmentation of filled boxes", "official"),
 )
