@@ -51,6 +51,7 @@ setup(
         "msgspec>=0.18",
         "numpy>=2",
         "opencv-python-headless>=4.8",
+        "pandas>=2.2",
         "pillow>=10",
         "platformdirs>=4",
         "pluggy>=1.5",

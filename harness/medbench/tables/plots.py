@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,9 @@ def new_figure(height: float, title: str) -> Figure:
 
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(plain(title, longest=110), fontsize=11)
+    # Left and in short lines, so that it stays clear of a legend beside the axes.
+    lines = textwrap.wrap(plain(title, longest=110), 70)
+    figure.suptitle("\n".join(lines), fontsize=11, x=0.01, horizontalalignment="left")
     return figure
 
 
