@@ -1,4 +1,4 @@
-"""How the MGCA family cleans a report before it is tokenised (mgca.md 4, medst.md 3.2)."""
+"""How the MGCA family cleans a report before it is tokenised (the MGCA and Med-ST releases)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MedST's ViT: every block has a second feed-forward expert for lateral views (medst.md 1.1)."""
+"""MedST's ViT: every block has a second feed-forward expert for lateral views (the Med-ST release)."""
 
 from __future__ import annotations
 

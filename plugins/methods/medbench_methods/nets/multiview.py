@@ -1,4 +1,4 @@
-"""MedST's encoder: frontal and lateral views apart or together (medst.md 1.1)."""
+"""MedST's encoder: frontal and lateral views apart or together (the Med-ST release)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ JOINT_DIM = 128
 
 
 class GlobalProjection(nn.Module):
-    """(B, C) -> (B, 128): Linear, BatchNorm, ReLU, Linear, BatchNorm without affine (mgca.md 1.1)."""
+    """(B, C) -> (B, 128): Linear, BatchNorm, ReLU, Linear, BatchNorm without affine (the MGCA release)."""
 
     def __init__(self, in_dim: int) -> None:
         super().__init__()
