@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,10 +96,16 @@ class TextEncoder(Protocol):
 
 @runtime_checkable
 class ImageTextMatcher(Protocol):
-    """A score after fusion of image and text."""
+    """A score after fusion of image and text. The image's half is computed once an image and may be kept."""
 
-    def match(self, images: Tensor, texts: list[str]) -> Tensor:
-        """(B, 3, H, W) and B texts -> (B,), higher is a better match."""
+    preprocess: Preprocess
+
+    def image_tokens(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised images -> (B, T, C), all that `match` needs of them."""
+        ...
+
+    def match(self, tokens: Tensor, texts: list[str]) -> Tensor:
+        """(B, T, C) tokens and B texts -> (B,), higher is a better match; one of either goes with all of the other."""
         ...
 
 
@@ -136,10 +142,34 @@ class Grounder(Protocol):
 
 @runtime_checkable
 class ReportGenerator(Protocol):
-    """Reports written from images."""
+    """Reports written from images.
+
+    ``views`` is how many images of a study it reads: a study that has fewer repeats its last one, of further ones the first
+    few are read.
+    """
+
+    preprocess: Preprocess
+    views: int
 
     def generate(self, images: Tensor, *, beams: int, min_length: int, max_length: int) -> list[str]:
-        """(B, 3, H, W) -> B texts; lengths in tokens."""
+        """(B, views, 3, H, W) normalised images -> B texts; lengths in tokens, a prompt's included. Deterministic."""
+        ...
+
+
+@runtime_checkable
+class ReportLearner(Protocol):
+    """A report generator that can be fine-tuned (no capability: recipes that train one ask if it is there)."""
+
+    def report_net(self, views: int, seed: int) -> ReportNet:
+        """A copy to train on studies of ``views`` images; layers that are new are drawn from ``seed``."""
+        ...
+
+
+class ReportNet(ReportGenerator, Protocol):
+    """A `ReportGenerator` and ``torch.nn.Module`` with a loss."""
+
+    def report_loss(self, images: Tensor, reports: list[str]) -> Tensor:
+        """(B, views, 3, H, W) and B reports -> the scalar language-modelling loss that the method trains by."""
         ...
 
 
@@ -147,6 +177,52 @@ class ReportGenerator(Protocol):
 class QuestionAnswerer(Protocol):
     """Answers to questions about images."""
 
+    preprocess: Preprocess
+
     def answer(self, images: Tensor, questions: list[str], answers: list[str] | None = None) -> list[str]:
         """(B, 3, H, W) and B questions -> B answers, ranked from ``answers`` where given, else generated."""
         ...
+
+
+@runtime_checkable
+class QuestionLearner(Protocol):
+    """A method with a net of its own to fine-tune on questions (no capability: recipes that train one ask if it is there)."""
+
+    def question_net(self, closed: int, open: int, seed: int) -> QuestionNet:
+        """A copy with a head of ``closed`` and one of ``open`` classes; layers that are new are drawn from ``seed``."""
+        ...
+
+
+class QuestionNet(Protocol):
+    """A ``torch.nn.Module`` that classifies questions by two heads."""
+
+    preprocess: Preprocess
+
+    def encode_questions(self, images: Tensor, questions: list[str], is_closed: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W), B questions and (B,) bool -> logits (closed rows, closed classes), (open rows, open classes).
+
+        Rows keep their order within each of the two.
+        """
+        ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Where in the image each word of a text looks."""
+
+    preprocess: Preprocess
+
+    def explain(self, images: Tensor, text: str, *, target: Literal["logit", "nll"] = "logit") -> list[TokenMap]:
+        """(1, 3, H, W) and one text -> a map a token, in the order of the text, special tokens left out.
+
+        ``logit`` follows the gradient of the score of a match; ``nll`` that of its negative log-likelihood, as some
+        releases do, which marks what speaks against it. Needs gradients: it is not called in inference mode.
+        """
+        ...
+
+
+class TokenMap(NamedTuple):
+    """A token as it is shown, and its relevance (h, w) over the preprocessed image, not negative, unscaled."""
+
+    token: str
+    relevance: Tensor

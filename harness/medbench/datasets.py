@@ -19,7 +19,7 @@ from medbench.settings import Settings
 from medbench.specs import DatasetSpec, ExpectedFile
 
 PHANTOM_MARK = "PHANTOM.json"
-FORMAT = 3
+FORMAT = 4
 """Rises when manifests of an older medbench must be prepared again."""
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,8 @@ class FeatureStore:
         """The rows of ``ids`` (N, ...), in order; None where a segment was damaged, which is then gone."""
         from safetensors.numpy import load
 
+        if not ids:
+            return np.zeros((0, 0), np.float32)
         places: dict[str, list[int]] = {}
         for place, one in enumerate(ids):
             places.setdefault(one, []).append(place)
@@ -108,10 +110,58 @@ class FeatureStore:
             raise StoreError(f"{self.folder} lacks rows that were just written", fix="medbench cache gc --all")
         return rows if intact else None
 
+    def mapped(self, ids: Sequence[str]) -> MappedRows | None:
+        """The rows of ``ids``, in order, left on the disk; None where a segment was damaged, which is then gone."""
+        wanted = set(ids)
+        places: dict[str, tuple[int, int]] = {}
+        segments: list[NDArray[np.float32]] = []
+        intact = True
+        for path, members in list(self._segments.items()):
+            if wanted.isdisjoint(members):
+                continue
+            with path.open("rb") as file:
+                whole = hashlib.file_digest(file, _hasher).hexdigest() == path.stem.partition("-")[2]
+            if not whole:
+                self._discard(path)
+                intact = False
+                continue
+            places |= {one: (len(segments), index) for index, one in enumerate(members)}
+            segments.append(_map(path))
+        if intact and not wanted <= places.keys():
+            raise StoreError(f"{self.folder} lacks rows that were just written", fix="medbench cache gc --all")
+        return MappedRows(segments, [places[one] for one in ids]) if intact else None
+
     def _discard(self, path: Path) -> None:
         self._segments.pop(path, None)
         path.unlink(missing_ok=True)
         self.damaged += 1
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRows:
+    """Rows of one shape that stay on the disk until one is asked for.
+
+    ``segments`` are memory-mapped arrays (n, ...), ``places`` the segment and the row in it of each.
+    """
+
+    segments: list[NDArray[np.float32]]
+    places: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Of one row; () where there is none."""
+        return self.segments[0].shape[1:] if self.segments else ()
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        segment, row = self.places[index]
+        return np.array(self.segments[segment][row])
+
+    def take(self, indices: Iterable[int]) -> NDArray[np.float32]:
+        """Several rows (n, ...), in that order."""
+        return np.stack([self[index] for index in indices])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +201,20 @@ def entries(folder: Path) -> list[Entry]:
     return sorted(found, key=lambda entry: (-entry.used, entry.folder.name))
 
 
+def _hasher(data: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(data, digest_size=_DIGITS // 2)
+
+
 def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=_DIGITS // 2).hexdigest()
+    return _hasher(data).hexdigest()
+
+
+def _map(path: Path) -> NDArray[np.float32]:
+    """The only tensor of a safetensors file: an 8-byte length, that many bytes of JSON, then the rows."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        shape = json.loads(file.read(length))["rows"]["shape"]
+    return np.memmap(path, np.float32, "r", offset=8 + length, shape=tuple(shape))
 
 
 def _read_ids(path: Path) -> list[str] | None:

@@ -17,28 +17,29 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from medbench.capabilities import Preprocess
 from medbench.errors import StoreError, TrialError
-from medbench.feature_store import FeatureStore
+from medbench.feature_store import FeatureStore, MappedRows
 from medbench.files import write_bytes_atomically
 from medbench.identity import ModelIdentity
-from medbench.images import read_grey
+from medbench.images import read_region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medbench.manifest import Manifest
+    from medbench.manifest import Manifest, Picture, Which
     from medbench.protocols import Compute, PhaseReporter
 
-FORMAT = 1
+FORMAT = 2
 """Rises when decoding or preprocessing change what an encoder is given: the features of before are then left aside."""
 
+_Rows = TypeVar("_Rows")
 _Answers = Callable[[Sequence[str]], "Iterator[NDArray[np.float32]]"]
 
 BATCH = {"cpu": 16, "cuda": 128}
@@ -94,9 +95,9 @@ class Features:
         manifest: Manifest,
         *,
         preprocess: Preprocess | None = None,
-        image: Literal["image", "previous"] = "image",
+        image: Which = "image",
     ) -> NDArray[np.float32]:
-        """`ImageEncoder.encode_images` of every sample (N, embed_dim), or of the earlier images of pairs. Raises as `rows`."""
+        """`ImageEncoder.encode_images` of every sample (N, embed_dim), or of its other images. Raises as `rows`."""
         return self.rows(
             manifest, "image", lambda model, images: model.encode_images(images), preprocess=preprocess, image=image
         )
@@ -108,29 +109,72 @@ class Features:
         apply: Callable[[Any, Tensor], Tensor],
         *,
         preprocess: Preprocess | None = None,
-        image: Literal["image", "previous"] = "image",
+        image: Which = "image",
         reads_texts: bool = False,
     ) -> NDArray[np.float32]:
         """Any frozen function of single images (N, ...), kept under ``name``, which must say all that ``apply`` depends on.
 
         ``apply`` takes the model and normalised images (B, 3, S, S) and gives a row an image; ``reads_texts`` says that the
         method's text files move it. Raises `TrialError` where it gives another number of rows or something that is not
-        finite, and `ImageError` for an image that cannot be decoded.
+        finite, `ImageError` for an image that cannot be decoded, and `MissingDataError` where a sample has none.
         """
+        return self._rows(manifest, name, apply, FeatureStore.gather, preprocess, image, reads_texts=reads_texts)
+
+    def mapped_rows(
+        self,
+        manifest: Manifest,
+        name: str,
+        apply: Callable[[Any, Tensor], Tensor],
+        *,
+        preprocess: Preprocess | None = None,
+        image: Which = "image",
+    ) -> MappedRows:
+        """As `rows`, for what is too large for memory (maps, tokens): read from the disk's pages a row at a time."""
+        return self._rows(manifest, name, apply, FeatureStore.mapped, preprocess, image)
+
+    def _rows(
+        self,
+        manifest: Manifest,
+        name: str,
+        apply: Callable[[Any, Tensor], Tensor],
+        collect: Callable[[FeatureStore, Sequence[str]], _Rows | None],
+        preprocess: Preprocess | None,
+        image: Which,
+        *,
+        reads_texts: bool = False,
+    ) -> _Rows:
         how = preprocess or self.preprocess
         key = self._key(name, reads_texts=reads_texts) | {
             "preprocess": dataclasses.asdict(_canonical(how)),
             "dataset": manifest.dataset,
             "manifest": manifest.sha256,
         }
-        paths: list[str] = manifest.table.column(image).to_pylist()
-        if "" in paths:
-            raise TrialError(f"{manifest.dataset}: sample {manifest.sample_ids[paths.index('')]} has no image")
+        pictures = {picture.id: picture for picture in manifest.pictures(image)}
 
         def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-            return self._encode_images([manifest.root / path for path in missing], how, apply)
+            batches = self._batches([pictures[one] for one in missing], manifest, how, BATCH[self.compute.device])
+            for batch in batches:
+                yield self._forward(partial(self._apply, apply, batch, how), len(batch))
 
-        return self._kept(key, paths, answers)
+        return self._kept(key, [picture.id for picture in manifest.pictures(image)], answers, collect)
+
+    def images(
+        self,
+        manifest: Manifest,
+        *,
+        batch: int,
+        preprocess: Preprocess | None = None,
+        image: Which = "image",
+    ) -> Iterator[Tensor]:
+        """The samples' images in order, normalised, on the device, (B, 3, S, S) of ``batch`` each: for answers that are texts.
+
+        Nothing is kept. Raises `ImageError` and `MissingDataError` as `rows`.
+        """
+        from medbench.preprocessing import normalised
+
+        how = preprocess or self.preprocess
+        for pixels in self._batches(manifest.pictures(image), manifest, how, batch):
+            yield normalised(pixels, how)
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """`TextEncoder.encode_texts` (T, joint_dim), un-normalised. Raises `TrialError` where it is not finite."""
@@ -140,7 +184,7 @@ class Features:
                 part = list(missing[start : start + _TEXT_BATCH])
                 yield self._forward(partial(self.model.encode_texts, part), len(part))
 
-        return self._kept(self._key("text", reads_texts=True), list(texts), answers)
+        return self._kept(self._key("text", reads_texts=True), list(texts), answers, FeatureStore.gather)
 
     def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision."""
@@ -165,10 +209,14 @@ class Features:
         texts = {"text_files": self.text_files} if reads_texts else {}
         return {"format": FORMAT, "name": name, "model": model} | how | texts
 
-    def _kept(self, key: dict[str, Any], ids: list[str], answers: _Answers) -> NDArray[np.float32]:
-        """The answers for ``ids``, in order, computing what the store lacks."""
-        if not ids:
-            return np.zeros((0, 0), np.float32)
+    def _kept(
+        self,
+        key: dict[str, Any],
+        ids: list[str],
+        answers: _Answers,
+        collect: Callable[[FeatureStore, Sequence[str]], _Rows | None],
+    ) -> _Rows:
+        """The answers for ``ids``, in order, computing what the store lacks; ``collect`` reads them off it."""
         store = FeatureStore(self.folder / _digest(key), key)
         with store.locked():
             while True:
@@ -181,7 +229,7 @@ class Features:
                     self.progress.phase("encode", len(missing))
                 if missing:
                     self._fill(store, missing, answers(missing))
-                rows = store.gather(ids)
+                rows = collect(store, ids)
                 if rows is not None:
                     return rows
 
@@ -205,33 +253,33 @@ class Features:
         self.encoded += done
         self.seconds += time.perf_counter() - started
 
-    def _encode_images(
-        self, paths: Sequence[Path], preprocess: Preprocess, apply: Callable[[Any, Tensor], Tensor]
-    ) -> Iterator[NDArray[np.float32]]:
-        """Batches in order; threads decode the next one while the model is busy with this one."""
+    def _batches(
+        self, pictures: Sequence[Picture], manifest: Manifest, preprocess: Preprocess, size: int
+    ) -> Iterator[Tensor]:
+        """uint8 batches in order, on the device; threads decode the next one while the model is busy with this one."""
         import torch
 
         from medbench.preprocessing import resized
 
-        device = self.compute.device
-        size = BATCH[device]
-        ahead = iter(paths)
+        def pixels(picture: Picture) -> NDArray[np.uint8]:
+            return resized(
+                read_region(manifest.root / picture.path, picture.region, colour=manifest.colour), preprocess
+            )
+
+        ahead = iter(pictures)
         with ThreadPoolExecutor(max_workers=max(_READERS, self.compute.workers)) as pool:
 
             def read(count: int) -> list[Future[NDArray[np.uint8]]]:
-                return [
-                    pool.submit(lambda path: resized(read_grey(path), preprocess), path)
-                    for path in islice(ahead, count)
-                ]
+                return [pool.submit(pixels, picture) for picture in islice(ahead, count)]
 
             waiting = read(2 * size)
             while waiting:
                 now, waiting = waiting[:size], waiting[size:]
                 batch = torch.from_numpy(np.stack([future.result() for future in now]))
                 waiting += read(size)
-                if device == "cuda":
-                    batch = batch.pin_memory().to(device, non_blocking=True)
-                yield self._forward(partial(self._apply, apply, batch, preprocess), len(now))
+                if self.compute.device == "cuda":
+                    batch = batch.pin_memory().to(self.compute.device, non_blocking=True)
+                yield batch
 
     def _apply(self, apply: Callable[[Any, Tensor], Tensor], pixels: Tensor, preprocess: Preprocess) -> Tensor:
         from medbench.preprocessing import normalised

@@ -1,4 +1,4 @@
-"""Reading an image file into 8-bit grey pixels, bounded in size, with one error type for all that can go wrong.
+"""Reading an image file into 8-bit pixels, bounded in size, with one error type for all that can go wrong.
 
 DICOM pixels are scaled by ``255 / max`` with rounding and MONOCHROME1 is inverted, as the MGCA family of papers does
 (no windowing); PNG and JPEG are read as 8-bit grey; 16-bit PNG is scaled by its own maximum.
@@ -7,13 +7,15 @@ DICOM pixels are scaled by ``255 / max`` with rounding and MONOCHROME1 is invert
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from medbench.errors import MissingDataError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from medbench.samples import Region
 
 MAX_PIXELS = 100_000_000
 
@@ -24,17 +26,47 @@ class ImageError(MissingDataError):
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """Pixels of a DICOM, PNG or JPEG file as (H, W) uint8. Raises `ImageError`."""
+    pixels = _read(path, "L")
+    if pixels.ndim != 2 or 0 in pixels.shape:
+        raise ImageError(f"cannot decode {path.name}: not a single grey image, shape {pixels.shape}")
+    return pixels
+
+
+def read_colour(path: Path) -> NDArray[np.uint8]:
+    """Pixels of a PNG or JPEG file as (H, W, 3) uint8 RGB, transparency on black; grey ones (all DICOM) three times.
+
+    Raises `ImageError`.
+    """
+    import numpy as np
+
+    pixels = _read(path, "RGB")
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ImageError(f"cannot decode {path.name}: not a single image, shape {pixels.shape}")
+    return pixels
+
+
+def read_region(path: Path, region: Region | None, *, colour: bool) -> NDArray[np.uint8]:
+    """`read_colour` or `read_grey`, cut to ``region`` where one is given. Raises `ImageError`, also where it lies outside."""
+    pixels = read_colour(path) if colour else read_grey(path)
+    if region is None:
+        return pixels
+    cut = pixels[region.y : region.y + region.height, region.x : region.x + region.width]
+    if min(region.x, region.y) < 0 or cut.shape[:2] != (region.height, region.width) or 0 in cut.shape:
+        raise ImageError(f"{path.name}: the region {tuple(region)} is not inside its {pixels.shape[1::-1]} pixels")
+    return cut
+
+
+def _read(path: Path, mode: Literal["L", "RGB"]) -> NDArray[np.uint8]:
     if not path.is_file():
         raise ImageError(f"no such image: {path.name}")
     try:
-        pixels = _read_dicom(path) if path.suffix.lower() in {".dcm", ".dicom"} else _read_raster(path)
+        return _read_dicom(path) if path.suffix.lower() in {".dcm", ".dicom"} else _read_raster(path, mode)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever they like on bad bytes
         raise ImageError(f"cannot decode {path.name}: {_one_line(error)}") from error
-    if pixels.ndim != 2 or 0 in pixels.shape:
-        raise ImageError(f"cannot decode {path.name}: not a single grey image, shape {pixels.shape}")
-    return pixels
 
 
 def scale_to_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -65,7 +97,7 @@ def _read_dicom(path: Path) -> NDArray[np.uint8]:
     return np.invert(pixels) if data.PhotometricInterpretation == "MONOCHROME1" else pixels
 
 
-def _read_raster(path: Path) -> NDArray[np.uint8]:
+def _read_raster(path: Path, mode: Literal["L", "RGB"]) -> NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
@@ -77,8 +109,8 @@ def _read_raster(path: Path) -> NDArray[np.uint8]:
             rgba = image.convert("RGBA")
             image_on_black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
             image_on_black.alpha_composite(rgba)
-            return np.asarray(image_on_black.convert("L"))
-        return np.asarray(image.convert("L"))
+            return np.asarray(image_on_black.convert(mode))
+        return np.asarray(image.convert(mode))
 
 
 def _check_size(path: Path, height: int, width: int) -> None:

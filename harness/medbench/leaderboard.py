@@ -21,7 +21,6 @@ from medbench.leaderboard_text import (
     markdown_table,
     numbers,
     page_name,
-    percent,
     terminal_table,
 )
 from medbench.records import Record
@@ -172,7 +171,7 @@ def _align(table: Table) -> list[str]:
 def _markdown_row(line: Line, notes: Footnotes) -> list[str]:
     name = escape(line.name) + (f" ({escape(line.qualifier)})" if line.qualifier else "")
     cells = [_markdown_cell(cell, notes) for cell in line.cells]
-    if line.floor:
+    if line.kind != "method":
         name = f"*{name}*"
         cells = [f"*{cell}*" if cell != "–" else cell for cell in cells]
     return _row(line, name, cells)
@@ -180,16 +179,17 @@ def _markdown_row(line: Line, notes: Footnotes) -> list[str]:
 
 def _terminal_row(line: Line, notes: Footnotes) -> list[str]:
     name = clean(line.name) + (f" ({clean(line.qualifier)})" if line.qualifier else "")
-    return _row(line, f"floor: {name}" if line.floor else name, [_terminal_cell(cell, notes) for cell in line.cells])
+    shown = name if line.kind == "method" else f"{line.kind}: {name}"
+    return _row(line, shown, [_terminal_cell(cell, notes) for cell in line.cells])
 
 
 def _row(line: Line, name: str, cells: list[str]) -> list[str]:
     rank = "–" if line.rank is None else str(line.rank)
-    return ["" if line.floor else rank, name, *cells, numbers(line.test_n), *_tail(line)]
+    return [rank if line.kind == "method" else "", name, *cells, numbers(line.test_n), *_tail(line)]
 
 
 def _tail(line: Line) -> tuple[str, str]:
-    return ("", "") if line.floor else (numbers(line.seeds), line.contamination)
+    return (numbers(line.seeds), line.contamination) if line.kind == "method" else ("", "")
 
 
 def _markdown_cell(cell: Cell | None, notes: Footnotes) -> str:
@@ -198,7 +198,7 @@ def _markdown_cell(cell: Cell | None, notes: Footnotes) -> str:
     marks = "".join(f"<sup>{notes.number(note)}</sup>" for note in cell.notes)
     if cell.value is None:
         return f"–{marks}"
-    value = percent(cell.value)
+    value = cell.text(cell.value)
     value = f"**{value}**" if cell.place == 1 else f"<ins>{value}</ins>" if cell.place == 2 else value
     return value + _spread(cell) + marks
 
@@ -207,13 +207,13 @@ def _terminal_cell(cell: Cell | None, notes: Footnotes) -> str:
     if cell is None:
         return "–"
     marks = "".join(f" ({notes.number(note)})" for note in cell.notes)
-    return (f"–{marks}") if cell.value is None else percent(cell.value) + _spread(cell) + marks
+    return (f"–{marks}") if cell.value is None else cell.text(cell.value) + _spread(cell) + marks
 
 
 def _spread(cell: Cell) -> str:
-    text = f" ± {percent(cell.deviation)}" if cell.deviation is not None else ""
+    text = f" ± {cell.text(cell.deviation)}" if cell.deviation is not None else ""
     if cell.low is not None and cell.high is not None:
-        text += f" [{percent(cell.low)}, {percent(cell.high)}]"
+        text += f" [{cell.text(cell.low)}, {cell.text(cell.high)}]"
     return text + (" †" if cell.not_above_floor else "")
 
 
@@ -261,7 +261,7 @@ def _overview_row(task: str, tables: list[Table], spec: TaskSpec | None) -> list
     names = ", ".join(escape(line.name) for line in best)
     column = max(index for index, column in enumerate(table.columns) if column.metric == spec.ranking_metric.name)
     value = _markdown_cell(best[0].cells[column], Footnotes())
-    methods = {line.name.partition("@")[0] for line in table.lines if not line.floor}
+    methods = {line.name.partition("@")[0] for line in table.lines if line.kind == "method"}
     if table.columns[column].fraction != 1:
         value += f" ({fraction_name(table.columns[column].fraction)} of the data)"
     return [_link(task), escape(spec.dataset), escape(spec.ranking_metric.title), names, value, str(len(methods))]

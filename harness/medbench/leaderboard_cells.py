@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from medbench.leaderboard_text import percent
+from medbench.leaderboard_text import percent, plain
 from medbench.records import MetricValue, Record
+
+Unit = Literal["percent", "plain"]
+"""A share of 1 shown in percent, or a number shown as it is (a rank, a count)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Column:
     as_released: bool
     n: int | None
     """The samples it is over, where all cells agree and they are not the whole test set."""
+    unit: Unit = "percent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,11 @@ class Cell:
     notes: tuple[str, ...] = ()
     not_above_floor: bool = False
     place: int = 0
+    unit: Unit = "percent"
+
+    def text(self, value: float) -> str:
+        """The value, a bound or the deviation as it is printed."""
+        return percent(value) if self.unit == "percent" else plain(value)
 
 
 def cell_of(members: list[Record], column: Column) -> Cell | None:
@@ -41,7 +51,7 @@ def cell_of(members: list[Record], column: Column) -> Cell | None:
     found = [record for record in members if record.fraction == column.fraction and column.metric in record.metrics]
     if not found:
         return None
-    cell = _mean([record.metrics[column.metric] for record in found])
+    cell = _mean([record.metrics[column.metric] for record in found], column)
     floors = [floor for record in found if (floor := _best_floor(record, column)) is not None]
     if cell.value is None or not floors or column.higher_is_better is None:
         return cell
@@ -54,12 +64,15 @@ def cell_of(members: list[Record], column: Column) -> Cell | None:
 
 
 def floor_cells(records: list[Record], name: str, column: Column) -> list[Cell]:
-    """What the records say of a trivial answer in that column, each value once as it is printed, in their order."""
+    """What the records say of a floor or ceiling in that column, each value once as it is printed, in their order."""
     found: dict[tuple[object, ...], Cell] = {}
     for record in records:
-        if record.fraction == column.fraction and column.metric in record.floors.get(name, {}):
-            cell = _mean([record.floors[name][column.metric]])
-            printed = tuple(None if number is None else percent(number) for number in (cell.value, cell.low, cell.high))
+        bounds = record.floors | record.ceilings
+        if record.fraction == column.fraction and column.metric in bounds.get(name, {}):
+            cell = _mean([bounds[name][column.metric]], column)
+            printed = tuple(
+                None if number is None else cell.text(number) for number in (cell.value, cell.low, cell.high)
+            )
             found.setdefault((printed, cell.notes), cell)
     return list(found.values())
 
@@ -75,7 +88,7 @@ def _best_floor(record: Record, column: Column) -> float | None:
     return max(values) if column.higher_is_better else min(values)
 
 
-def _mean(metrics: list[MetricValue]) -> Cell:
+def _mean(metrics: list[MetricValue], column: Column) -> Cell:
     """The mean over seeds of value and bounds; bounds only where every seed has them; undefined seeds are told of."""
     values = [metric.value for metric in metrics if metric.value is not None]
     lows = [metric.low for metric in metrics if metric.value is not None and metric.low is not None]
@@ -91,4 +104,5 @@ def _mean(metrics: list[MetricValue]) -> Cell:
         deviation=statistics.stdev(values) if len(values) > 1 else None,
         seeds=len(metrics),
         notes=notes,
+        unit=column.unit,
     )

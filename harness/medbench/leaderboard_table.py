@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from medbench.leaderboard_cells import Cell, Column, cell_of, floor_cells
-from medbench.leaderboard_text import percent
 from medbench.records import Record, encode
 from medbench.specs import MethodSpec, TaskSpec
 
+Kind = Literal["method", "floor", "ceiling"]
 Contamination = Literal["clean", "overlaps", "undeclared", ""]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a table; ``qualifier`` tells rows of one method apart; a floor has no rank."""
+    """A row of a table; ``qualifier`` tells rows of one method apart; a floor or ceiling has no rank."""
 
     name: str
     qualifier: str
@@ -31,7 +31,7 @@ class Line:
     seeds: tuple[int, ...]
     cells: tuple[Cell | None, ...]
     rank: int | None = None
-    floor: bool = False
+    kind: Kind = "method"
 
 
 class Heading(NamedTuple):
@@ -49,7 +49,7 @@ class Heading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A heading, the columns, and the lines in the order they are shown, floors last."""
+    """A heading, the columns, and the lines in the order they are shown: methods, floors, ceilings."""
 
     heading: Heading
     columns: tuple[Column, ...]
@@ -133,7 +133,7 @@ def _build_table(
     if ranking is not None:
         lines = [_ranked(line, ranking) for line in lines]
     lines.sort(key=lambda line: (line.rank is None, line.rank or 0, line.name, line.qualifier))
-    return Table(heading, columns, (*lines, *_floor_lines(records, columns)))
+    return Table(heading, columns, (*lines, *_bounds(records, columns)))
 
 
 def _columns(records: list[Record], task: TaskSpec | None) -> tuple[Column, ...]:
@@ -153,6 +153,7 @@ def _columns(records: list[Record], task: TaskSpec | None) -> tuple[Column, ...]
                 higher_is_better=spec.higher_is_better if spec else None,
                 as_released=spec is not None and spec.as_released,
                 n=_shared_n(records, name, fraction),
+                unit=spec.unit if spec else "percent",
             )
             for fraction in (fractions if everywhere else fractions[-1:])
         ]
@@ -229,15 +230,17 @@ def _placed(lines: list[Line], columns: Sequence[Column]) -> list[Line]:
         if column.higher_is_better is None:
             continue
         sign = -1 if column.higher_is_better else 1
-        scores = [
-            sign * float(percent(cell.value)) for cells in placed if (cell := cells[index]) and cell.value is not None
-        ]
+        scores = [sign * _printed(cell) for cells in placed if (cell := cells[index]) and cell.value is not None]
         for cells in placed:
             cell = cells[index]
             if cell and cell.value is not None:
-                mine = sign * float(percent(cell.value))
+                mine = sign * _printed(cell)
                 cells[index] = replace(cell, place=1 + sum(score < mine for score in scores))
     return [replace(line, cells=tuple(cells)) for line, cells in zip(lines, placed, strict=True)]
+
+
+def _printed(cell: Cell) -> float:
+    return float(cell.text(cell.value or 0.0).replace(",", ""))
 
 
 def _ranked(line: Line, column: int) -> Line:
@@ -245,14 +248,16 @@ def _ranked(line: Line, column: int) -> Line:
     return replace(line, rank=cell.place if cell and cell.place else None)
 
 
-def _floor_lines(records: list[Record], columns: Sequence[Column]) -> list[Line]:
-    """A line a trivial answer; apart where records of one fraction do not agree on it, never averaged."""
+def _bounds(records: list[Record], columns: Sequence[Column]) -> list[Line]:
+    """A line a floor, then one a ceiling; apart where records of one fraction do not agree on it, never averaged."""
     ordered = sorted(records, key=lambda record: (record.fraction, record.seed, record.method_id, record.key))
+    floors: dict[str, Kind] = {name: "floor" for record in records for name in record.floors}
+    ceilings: dict[str, Kind] = {name: "ceiling" for record in records for name in record.ceilings}
     lines = []
-    for name in sorted({name for record in records for name in record.floors}):
+    for name, kind in (*sorted(floors.items()), *sorted(ceilings.items())):
         stacks = [floor_cells(ordered, name, column) for column in columns]
         for depth in range(max(map(len, stacks))):
             cells = tuple(stack[depth] if depth < len(stack) else None for stack in stacks)
-            counts = tuple(sorted({record.test_n for record in records if name in record.floors}))
-            lines.append(Line(name, "", "", counts, (), cells, floor=True))
+            counts = tuple(sorted({one.test_n for one in records if name in one.floors or name in one.ceilings}))
+            lines.append(Line(name, "", "", counts, (), cells, kind=kind))
     return lines

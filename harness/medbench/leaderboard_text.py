@@ -26,6 +26,11 @@ def percent(value: float) -> str:
     return f"{round(100 * value, 1) + 0.0:.1f}"
 
 
+def plain(value: float) -> str:
+    """A number with one decimal where it needs one: 3.0 -> ``3``, 2.5 -> ``2.5``, 1234.0 -> ``1,234``."""
+    return f"{round(value, 1) + 0.0:,.1f}".removesuffix(".0")
+
+
 def fraction_name(fraction: float) -> str:
     """0.01 -> ``1 %``."""
     return f"{100 * fraction:.6g} %"

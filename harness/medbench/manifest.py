@@ -3,25 +3,27 @@
 Columns: ``sample_id``, ``patient_id``, ``image`` (relative path), ``image_sha256``, ``height``, ``width``, ``labels``
 (int8 per label name, -1 unknown, -2 uncertain), ``boxes`` (x, y, width, height in pixels; null = not annotated),
 ``box_labels``, ``mask_size`` and ``mask_counts`` (COCO run-length; null = not annotated), ``sex``, ``age``, ``view``,
-``splits`` (``"<split>/<part>"`` strings), ``previous`` (the earlier image of a pair) with ``previous_sha256``, and
-``texts``. A sample of texts alone has '' for ``image`` and its hash, and no size. Only readable images are in it.
+``splits`` (``"<split>/<part>"`` strings), ``previous`` (the earlier image of a pair) with ``previous_sha256``,
+``texts``, ``others`` (further images of a study) with ``others_sha256``, ``region`` (x, y, width, height; null = the whole
+image), ``answers`` and ``details`` (a map). A sample of texts alone has '' for ``image`` and its hash, and no size. Only
+readable images are in it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medbench.errors import MissingDataError
 from medbench.images import read_grey
-from medbench.samples import Box, Mask, Sample
+from medbench.samples import Box, Mask, Region, Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +49,29 @@ SCHEMA = pa.schema(
         pa.field("previous", pa.string(), nullable=False),
         pa.field("previous_sha256", pa.string(), nullable=False),
         pa.field("texts", pa.list_(pa.string()), nullable=False),
+        pa.field("others", pa.list_(pa.string()), nullable=False),
+        pa.field("others_sha256", pa.list_(pa.string()), nullable=False),
+        pa.field("region", pa.list_(pa.int32(), 4)),
+        pa.field("answers", pa.list_(pa.string()), nullable=False),
+        pa.field("details", pa.map_(pa.string(), pa.string()), nullable=False),
     ]
 )
+
+
+Which = Literal["image", "previous"] | int
+"""Which image of a sample: its own, the earlier one of a pair, or the number of a further one of its study, from 0."""
+
+
+class Picture(NamedTuple):
+    """An image, or a region of one, by its path under the root."""
+
+    path: str
+    region: Region | None = None
+
+    @property
+    def id(self) -> str:
+        """``path``, or ``path#x,y,width,height``."""
+        return self.path if self.region is None else f"{self.path}#{','.join(map(str, self.region))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,10 @@ class Row:
     mask: Mask | None
     previous: Path | None = None
     texts: tuple[str, ...] = ()
+    others: tuple[Path, ...] = ()
+    region: Region | None = None
+    answers: tuple[str, ...] = ()
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def pixels(self) -> NDArray[np.uint8]:
         """(H, W) uint8 grey pixels, decoded now. Raises `medbench.images.ImageError`."""
@@ -79,7 +106,7 @@ class Manifest:
     """Rows of one dataset, or of a part of it.
 
     ``sha256`` is the content hash of the whole dataset's table and stays the same in every part and subset. ``root`` is
-    where ``image`` paths start.
+    where ``image`` paths start. ``colour`` says that its images are read as RGB.
     """
 
     dataset: str
@@ -89,6 +116,7 @@ class Manifest:
     phantom: bool
     table: pa.Table
     box_names: tuple[str, ...] = ()
+    colour: bool = False
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -116,6 +144,49 @@ class Manifest:
         """``sex``, ``age`` or ``view`` of each sample, '' where unknown."""
         return [value or "" for value in self.table.column(name).to_pylist()]
 
+    @cached_property
+    def texts(self) -> list[list[str]]:
+        """What is said of each sample."""
+        texts: list[list[str]] = self.table.column("texts").to_pylist()
+        return texts
+
+    @cached_property
+    def answers(self) -> list[list[str]]:
+        """The right answers to each sample's question."""
+        answers: list[list[str]] = self.table.column("answers").to_pylist()
+        return answers
+
+    def detail(self, name: str) -> list[str]:
+        """A further column of the dataset, '' where a sample has none."""
+        return [dict(values).get(name, "") for values in self.table.column("details").to_pylist()]
+
+    def pictures(self, image: Which = "image") -> list[Picture]:
+        """What is to be decoded of each sample. Raises `MissingDataError` where one has no such image."""
+        names: list[str]
+        regions: list[list[int] | None]
+        if isinstance(image, int):
+            names = [(others[image : image + 1] or [""])[0] for others in self.table.column("others").to_pylist()]
+            regions = [None] * len(names)
+        else:
+            names = self.table.column(image).to_pylist()
+            regions = self.table.column("region").to_pylist() if image == "image" else [None] * len(names)
+        if "" in names:
+            which = {"image": "no image", "previous": "no earlier image"}.get(str(image), f"no further image {image}")
+            raise MissingDataError(f"{self.dataset}: sample {self.sample_ids[names.index('')]} has {which}")
+        return [Picture(name, Region(*region) if region else None) for name, region in zip(names, regions, strict=True)]
+
+    def distinct(self) -> tuple[Manifest, NDArray[np.int64]]:
+        """One row for each picture, in order of first appearance, and for each sample (N,) the index of its row there."""
+        import numpy as np
+
+        places: dict[Picture, int] = {}
+        pictures = self.pictures()
+        index = [places.setdefault(picture, len(places)) for picture in pictures]
+        first: dict[int, int] = {}
+        for row, place in enumerate(index):
+            first.setdefault(place, row)
+        return self.take(list(first.values())), np.asarray(index, np.int64)
+
     def row(self, index: int) -> Row:
         """The sample at ``index``."""
         values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
@@ -134,6 +205,10 @@ class Manifest:
             mask=None if size is None else Mask(size[0], size[1], values["mask_counts"]),
             previous=self.root / values["previous"] if values["previous"] else None,
             texts=tuple(values["texts"]),
+            others=tuple(self.root / name for name in values["others"]),
+            region=None if values["region"] is None else Region(*values["region"]),
+            answers=tuple(values["answers"]),
+            details=dict(values["details"]),
         )
 
     def rows(self) -> Iterator[Row]:
@@ -175,6 +250,11 @@ def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Se
                 "previous": sample.previous,
                 "previous_sha256": fact.previous_sha256,
                 "texts": list(sample.texts),
+                "others": list(sample.others),
+                "others_sha256": list(fact.others_sha256),
+                "region": None if sample.region is None else list(sample.region),
+                "answers": list(sample.answers),
+                "details": sorted(sample.details.items()),
             }
             for sample, fact in zip(samples, facts, strict=True)
         ],
@@ -184,7 +264,7 @@ def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Se
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes, and of the earlier image's.
+    """What decoding an image once told: size in pixels and the SHA-256 of the file's bytes, and of the other images'.
 
     ``pixels`` is the SHA-256 of the decoded pixels ('' where there are none), ``low``, ``high`` and ``mean`` their range.
     """
@@ -193,6 +273,7 @@ class ImageFacts:
     width: int
     sha256: str
     previous_sha256: str = ""
+    others_sha256: tuple[str, ...] = ()
     pixels: str = ""
     low: int = 0
     high: int = 0

@@ -27,7 +27,7 @@ from medbench.images import ImageError, read_grey
 from medbench.loading import resolve
 from medbench.manifest import ImageFacts, Manifest
 from medbench.protocols import PhaseReporter
-from medbench.samples import Box, Problem, RawDataset, Sample
+from medbench.samples import Box, Problem, RawDataset, Region, Sample
 
 TOLERATED_SHARE_LOST = 0.05
 """More unusable images than this and a result would not compare: the dataset is refused unless told otherwise."""
@@ -85,7 +85,10 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
         dataset_version=spec.version,
         signature=signature,
         sha256=manifest.content_hash(
-            table, dataset=spec.id, version=spec.version, names=(label_names, spec.label_values, spec.box_names)
+            table,
+            dataset=spec.id,
+            version=spec.version,
+            names=(label_names, spec.label_values, spec.box_names, ["colour"] if spec.colour else []),
         ),
         table_sha256="",
         phantom=files.phantom,
@@ -139,25 +142,29 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
         phantom=info.phantom,
         table=manifest.read_table(files.table_path),
         box_names=files.spec.box_names,
+        colour=files.spec.colour,
     )
 
 
 def check_images(samples: Sequence[Sample], root: Path, progress: PhaseReporter) -> Checked:
-    """Decode every image once, in threads, and fit boxes and masks to the sizes found."""
+    """Decode every image once, in threads, and fit boxes, masks and regions to the sizes found."""
+    files = list(dict.fromkeys(name for sample in samples for name in _images(sample)))
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = pool.map(lambda name: _facts(root, name), files)
+        found = dict(zip(files, progress.track(results, "prepare", len(files)), strict=True))
     kept: list[Sample] = []
     facts: list[ImageFacts] = []
     problems: list[Problem] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda sample: _sample_facts(root, sample), samples)
-        for sample, fact in zip(samples, progress.track(results, "prepare", len(samples)), strict=True):
-            if isinstance(fact, Problem):
-                problems.append(fact._replace(where=f"{sample.sample_id} ({sample.image})"))
-                continue
-            fitted, complaints = _fit_to_image(sample, fact)
-            problems.extend(complaints)
-            if fitted is not None:
-                kept.append(fitted)
-                facts.append(fact)
+    for sample in samples:
+        fact = _sample_facts(sample, found)
+        if isinstance(fact, Problem):
+            problems.append(fact._replace(where=f"{sample.sample_id} ({sample.image})"))
+            continue
+        fitted, complaints = _fit_to_image(sample, fact)
+        problems.extend(complaints)
+        if fitted is not None:
+            kept.append(fitted)
+            facts.append(fact)
     return Checked(tuple(kept), tuple(facts), tuple(problems))
 
 
@@ -173,14 +180,23 @@ def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
     return sorted(groups, key=lambda group: (-group.count, group.kind))
 
 
-def _sample_facts(root: Path, sample: Sample) -> ImageFacts | Problem:
+def _images(sample: Sample) -> tuple[str, ...]:
+    return tuple(name for name in (sample.image, sample.previous, *sample.others) if name)
+
+
+def _sample_facts(sample: Sample, found: Mapping[str, ImageFacts | Problem]) -> ImageFacts | Problem:
+    """The facts of its image with the hashes of its other ones; the first problem of any of them."""
+    facts = []
+    for name in _images(sample):
+        fact = found[name]
+        if isinstance(fact, Problem):
+            return fact
+        facts.append(fact)
     if not sample.image:
         return ImageFacts(0, 0, "") if sample.texts else Problem("missing-image", "", "neither image nor text")
-    facts = _facts(root, sample.image)
-    if not sample.previous or isinstance(facts, Problem):
-        return facts
-    previous = _facts(root, sample.previous)
-    return previous if isinstance(previous, Problem) else replace(facts, previous_sha256=previous.sha256)
+    further = [fact.sha256 for fact in facts[1:]]
+    previous = further.pop(0) if sample.previous else ""
+    return replace(facts[0], previous_sha256=previous, others_sha256=tuple(further))
 
 
 def _facts(root: Path, image: str) -> ImageFacts | Problem:
@@ -210,6 +226,13 @@ def _fit_to_image(sample: Sample, fact: ImageFacts) -> tuple[Sample | None, list
     if sample.mask is not None and (sample.mask.height, sample.mask.width) != (fact.height, fact.width):
         detail = f"the mask is {sample.mask.width} x {sample.mask.height}, the image {fact.width} x {fact.height}"
         return None, [Problem("mask-size", sample.sample_id, detail)]
+    if sample.region is not None:
+        inside = _clip(Box(0, *sample.region), fact)
+        if inside is None:
+            return None, [
+                Problem("region-outside", sample.sample_id, f"{tuple(sample.region)} is not inside the image")
+            ]
+        sample = replace(sample, region=Region(*(int(value) for value in inside[1:])))
     if sample.boxes is not None:
         fitted = [_clip(box, fact) for box in sample.boxes]
         for box, inside in zip(sample.boxes, fitted, strict=True):

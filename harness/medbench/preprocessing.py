@@ -1,6 +1,6 @@
 """Carrying out a `medbench.capabilities.Preprocess`: one image at a time up to the crop, whole batches afterwards.
 
-Up to the crop images stay 8-bit grey, so that threads hand small arrays to the device, where a batch is normalised at once.
+Up to the crop images stay 8-bit, grey or RGB, so that threads hand small arrays to the device, which normalises a batch.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 
 
 def resized(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
-    """(H, W) -> (crop, crop): equalised where asked, resized as ``preprocess.mode`` says, cropped at the centre."""
+    """(H, W) -> (crop, crop): equalised where asked, resized as ``preprocess.mode`` says, cropped at the centre.
+
+    RGB, (H, W, 3), stays RGB throughout this module.
+    """
     if preprocess.equalise:
         pixels = equalised(pixels)
     return centre_crop(_to_size(pixels, preprocess), preprocess.crop)
 
 
 def normalised(batch: Tensor, preprocess: Preprocess) -> Tensor:
-    """(B, S, S) uint8 -> (B, 3, S, S) float32 on the same device: divided by 255, then ``(x - mean) / std``."""
+    """(B, S, S) or (B, S, S, 3) uint8 -> (B, 3, S, S) float32, on its device: divided by 255, then ``(x - mean) / std``."""
     mean = torch.tensor(preprocess.mean, device=batch.device)[:, None, None]
     std = torch.tensor(preprocess.std, device=batch.device)[:, None, None]
-    return (batch.float().div_(255)[:, None] - mean) / std
+    planes = batch[:, None] if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
+    return (planes.float().div_(255) - mean) / std
 
 
 def equalised(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -52,29 +56,29 @@ def padded(pixels: NDArray[np.uint8], side: int, interpolation: str = "area") ->
 
     The shorter side is rounded down, and the odd pixel of padding goes right or below, as in the MGCA release.
     """
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     longer = max(height, width)
     new_height, new_width = (max(1, int(one * side / longer)) for one in (height, width))
     image = _scale(pixels, new_height, new_width, interpolation)
     top, left = (side - new_height) // 2, (side - new_width) // 2
-    return np.pad(image, ((top, side - new_height - top), (left, side - new_width - left)))
+    return _framed(image, top, side - new_height - top, left, side - new_width - left)
 
 
 def centre_crop(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """(H, W) -> (side, side) around the centre, zero-padded where the image is smaller."""
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     if height < side or width < side:
         top, left = max(0, side - height) // 2, max(0, side - width) // 2
         bottom, right = max(0, side - height) - top, max(0, side - width) - left
-        pixels = np.pad(pixels, ((top, bottom), (left, right)))
-        height, width = pixels.shape
+        pixels = _framed(pixels, top, bottom, left, right)
+        height, width = pixels.shape[:2]
     top, left = round((height - side) / 2), round((width - side) / 2)
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
 
 
 def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
     side, how = preprocess.resize, preprocess.interpolation
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     if preprocess.mode == "pad":
         return padded(pixels, side, how)
     if preprocess.mode == "squash":
@@ -83,18 +87,22 @@ def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.ui
     # A strip is cut before it is scaled, where it would grow to billions of pixels of which the crop keeps few.
     longest = shorter * (preprocess.crop // side + 2)
     pixels = _middle(pixels, longest)
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     return _scale(pixels, int(side * height / shorter), int(side * width / shorter), how)
 
 
 def _middle(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return pixels[top : height - top, left : width - left]
 
 
+def _framed(pixels: NDArray[np.uint8], top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
+    return np.pad(pixels, ((top, bottom), (left, right), *(((0, 0),) * (pixels.ndim - 2))))
+
+
 def _scale(pixels: NDArray[np.uint8], height: int, width: int, interpolation: str) -> NDArray[np.uint8]:
-    if pixels.shape == (height, width):
+    if pixels.shape[:2] == (height, width):
         return pixels
     if interpolation == "area":
         scaled: NDArray[np.uint8] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

@@ -82,11 +82,13 @@ class TrialOutcome:
 
     ``predictions`` has a row per test sample with ``sample_id`` and ``patient_id`` columns and whatever `score` needs, so
     that metrics can be computed again without a model. ``floors`` are the trivial answers (all background, the mean box)
-    in the same form. ``notes`` are numbers worth keeping (epochs run, best epoch, images per second).
+    in the same form, ``ceilings`` the best ones that the protocol leaves open (the right answer wherever it can be given).
+    ``notes`` are numbers worth keeping (epochs run, best epoch, images per second).
     """
 
     predictions: pa.Table
     floors: Mapping[str, pa.Table] = field(default_factory=dict)
+    ceilings: Mapping[str, pa.Table] = field(default_factory=dict)
     notes: Mapping[str, float] = field(default_factory=dict)
 
 

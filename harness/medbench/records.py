@@ -14,7 +14,7 @@ import msgspec
 
 from medbench.errors import NewerRecordError, StoreError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class MetricValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +60,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One trial's result.
 
     ``key`` hashes all that determines the result; ``phantom`` is true when data or weights were generated; ``floors`` are
-    the metrics of trivial answers on the same test samples.
+    the metrics of trivial answers on the same test samples, ``ceilings`` those of the best answers that the protocol leaves
+    open.
     """
 
     schema: int
@@ -85,6 +86,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     test_n: int
     metrics: dict[str, MetricValue]
     floors: dict[str, dict[str, MetricValue]]
+    ceilings: dict[str, dict[str, MetricValue]]
     notes: dict[str, float]
     provenance: Provenance
 
@@ -111,7 +113,11 @@ def _override_text(value: Any) -> str:
     return ":".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+def _with_ceilings(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "schema": 2, "ceilings": {}}
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_ceilings}
 """By the schema number it starts from: a function that lifts a document one version up."""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -129,7 +135,7 @@ def decode(data: bytes, where: str) -> Record:
     """Read a record, migrating an older schema. Raises `StoreError` naming ``where``."""
     try:
         document = msgspec.json.decode(data)
-        if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+        if not isinstance(document, dict) or type(document.get("schema")) is not int:
             raise StoreError(f"{where} is not a medbench record")
         while document["schema"] < SCHEMA:
             document = _MIGRATIONS[document["schema"]](document)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medbench import capabilities, preparation, subsets
 from medbench.capabilities import LoadRequest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from medbench.settings import Settings
 
 MODEL = "model"
-"""The ``source`` of the method's own predictions in the Parquet; floors stand beside them under their names."""
+"""The ``source`` of the method's own predictions in the Parquet; floors and ceilings stand beside them by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
     progress.phase("score")
     predictions = join_predictions(outcome)
     _check_samples(trial, predictions, parts.test)
-    metrics, floors = score(trial.task, trial.recipe, protocol, predictions)
+    scored = score(trial.task, trial.recipe, protocol, predictions, ceilings=outcome.ceilings)
     record = Record(
         schema=SCHEMA,
         key=str(planned.key),
@@ -137,8 +138,9 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
         manifest_sha256=parts.test.sha256,
         subset=subsets.describe(parts.train.sample_ids, whole=parts.whole),
         test_n=len(parts.test),
-        metrics=metrics,
-        floors=floors,
+        metrics=scored.metrics,
+        floors=scored.floors,
+        ceilings=scored.ceilings,
         notes=notes,
         provenance=provenance_of(
             registry,
@@ -212,10 +214,18 @@ def load_model(trial: Trial, settings: Settings) -> Any:
     return model
 
 
+class Scored(NamedTuple):
+    """Metrics by name of the model, and of each floor and ceiling by its name."""
+
+    metrics: dict[str, MetricValue]
+    floors: dict[str, dict[str, MetricValue]]
+    ceilings: dict[str, dict[str, MetricValue]]
+
+
 def score(
-    task: TaskSpec, recipe: Recipe, protocol: TaskProtocol, predictions: pa.Table
-) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
-    """Metrics of the model and of each floor, from kept predictions. Raises `TrialError` where one is missing."""
+    task: TaskSpec, recipe: Recipe, protocol: TaskProtocol, predictions: pa.Table, *, ceilings: Collection[str]
+) -> Scored:
+    """The metrics, from kept predictions; sources in ``ceilings`` are these. Raises `TrialError` where one is missing."""
     import pyarrow.compute as pc
 
     scored: dict[str, dict[str, MetricValue]] = {}
@@ -225,14 +235,18 @@ def score(
         missing = {metric.name for metric in task.metrics} - scored[source].keys()
         if missing:
             raise TrialError(f"task '{task.id}' gave no {', '.join(sorted(missing))} for {source}")
-    return scored.pop(MODEL), scored
+    return Scored(
+        scored.pop(MODEL),
+        {name: found for name, found in scored.items() if name not in ceilings},
+        {name: found for name, found in scored.items() if name in ceilings},
+    )
 
 
 def join_predictions(outcome: TrialOutcome) -> pa.Table:
-    """The model's and the floors' predictions as one table with a ``source`` column."""
+    """The predictions of the model, the floors and the ceilings as one table with a ``source`` column."""
     import pyarrow as pa
 
-    tables = {MODEL: outcome.predictions, **outcome.floors}
+    tables = {MODEL: outcome.predictions, **outcome.floors, **outcome.ceilings}
     return pa.concat_tables(
         [
             table.add_column(0, "source", pa.array([source] * table.num_rows, pa.string()))
@@ -252,11 +266,11 @@ def settle_compute(settings: Settings) -> Compute:
     return Compute(device=device, precision=settings.precision, workers=settings.workers)
 
 
-def rescored(record: Record, metrics: dict[str, MetricValue], floors: dict[str, dict[str, MetricValue]]) -> Record:
+def rescored(record: Record, scored: Scored) -> Record:
     """The record with its metrics computed again; where it came from stays as it was."""
     from msgspec.structs import replace as replace_fields
 
-    return replace_fields(record, metrics=metrics, floors=floors)
+    return replace_fields(record, metrics=scored.metrics, floors=scored.floors, ceilings=scored.ceilings)
 
 
 def _check_unchanged(planned: PlannedTrial, parts: Parts, settings: Settings) -> None:

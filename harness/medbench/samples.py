@@ -30,13 +30,29 @@ class Mask(NamedTuple):
     counts: bytes
 
 
+class Region(NamedTuple):
+    """A rectangle of whole pixels of the original image; ``x``, ``y`` is its top-left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One image, one pair of images or one piece of text, with its supervision.
+    """One image, one study, one question, one pair of images or one piece of text, with its supervision.
 
     ``image`` is relative to the dataset root, with '/'; '' for a sample of texts alone. ``previous`` is an earlier image of
-    the same patient, where the sample is a pair. ``texts`` are sentences or reports. ``boxes`` is None where boxes were
-    not annotated and empty where there is none to find; likewise ``mask`` is None, or a mask that may be empty. ``labels``
+    the same patient, where the sample is a pair; ``others`` are further images of the same study, in the dataset's order.
+    ``region`` is the part of ``image`` that the sample is of (a panel of a figure), None for all of it.
+
+    ``texts`` are what is said of the image, each on its own right (a report, several captions, a question); ``answers`` are
+    the right answers to a question, the dataset's own wording. ``details`` are the dataset's further columns by name
+    (``findings`` and ``impression`` of a report, ``answer_type`` and ``question_type`` of a question).
+
+    ``boxes`` is None where boxes were not annotated and empty where there is none to find; likewise ``mask`` is None, or a
+    mask that may be empty. ``labels``
     maps label names to indices into the dataset's ``label_values`` (usually 0 absent, 1 present), or to `UNCERTAIN`; a
     label that is absent is unknown. ``attributes`` are standard columns for subgroup tables: ``sex`` (``F``, ``M``),
     ``age`` (years), ``view`` (``PA``, ``AP``, ...).
@@ -51,6 +67,10 @@ class Sample:
     attributes: Mapping[str, str] = field(default_factory=dict)
     previous: str = ""
     texts: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    region: Region | None = None
+    answers: tuple[str, ...] = ()
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class Problem(NamedTuple):

@@ -31,13 +31,22 @@ CAPABILITIES = frozenset(
         "Grounder",
         "ReportGenerator",
         "QuestionAnswerer",
+        "Explainer",
     }
 )
 READS_TEXTS = frozenset(
-    {"TextEncoder", "ImageTextMatcher", "QueryClassifier", "Grounder", "ReportGenerator", "QuestionAnswerer"}
+    {
+        "TextEncoder",
+        "ImageTextMatcher",
+        "QueryClassifier",
+        "Grounder",
+        "ReportGenerator",
+        "QuestionAnswerer",
+        "Explainer",
+    }
 )
 """Capabilities whose answers depend on a method's text files."""
-SUPERVISIONS = frozenset({"labels", "boxes", "masks", "reports", "questions", "pairs"})
+SUPERVISIONS = frozenset({"labels", "boxes", "masks", "reports", "captions", "questions", "pairs"})
 
 
 def check_id(kind: str, value: object) -> None:
@@ -170,7 +179,8 @@ class DatasetSpec:
     ``write_phantom(root: Path, size: PhantomSize) -> None`` (the official raw form). ``splits[0]`` is the default.
     ``label_names`` are the findings that `Sample.labels` speaks of, ``box_names`` the classes of boxes, in the
     order of their indices; ``label_values`` are what the numbers in `Sample.labels` mean. A reader may give other label
-    names (`RawDataset.label_names`) where only the files tell. ``version`` rises when a change of the reader moves numbers.
+    names (`RawDataset.label_names`) where only the files tell. Images are read as grey unless the dataset is in ``colour``.
+    ``version`` rises when a change of the reader moves numbers.
     """
 
     id: str
@@ -186,6 +196,7 @@ class DatasetSpec:
     reader: str
     box_names: tuple[str, ...] = ()
     label_values: tuple[str, ...] = ("absent", "present")
+    colour: bool = False
     citation: str = ""
     phantom: str | None = None
     tags: tuple[str, ...] = ()
@@ -214,12 +225,16 @@ class DatasetSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """A number that a task reports. ``as_released`` marks one that reproduces a published script rather than sound practice."""
+    """A number that a task reports. ``as_released`` marks one that reproduces a published script rather than sound practice.
+
+    A share of 1 is shown in ``percent``; a ``plain`` number (a rank, a count) as it is.
+    """
 
     name: str
     title: str
     higher_is_better: bool = True
     as_released: bool = False
+    unit: Literal["percent", "plain"] = "percent"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ def make_record(
         test_n=200,
         metrics={"map": metric(score), **{name: metric(value) for name, value in (metrics or {}).items()}},
         floors={name: {key: metric(value) for key, value in floor.items()} for name, floor in (floors or {}).items()},
+        ceilings={},
         notes={},
         provenance=Provenance(
             medbench="0.1.0",

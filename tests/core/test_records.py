@@ -42,6 +42,7 @@ _RECORD = st.builds(
     subset=st.builds(Subset, n=_INT, sha256=_TEXT, sample_ids=st.none() | st.lists(_TEXT, max_size=3)),
     metrics=st.dictionaries(_TEXT, _METRIC, max_size=3),
     floors=st.dictionaries(_TEXT, st.dictionaries(_TEXT, _METRIC, max_size=2), max_size=2),
+    ceilings=st.dictionaries(_TEXT, st.dictionaries(_TEXT, _METRIC, max_size=2), max_size=2),
     notes=st.dictionaries(_TEXT, _NUMBER, max_size=3),
 )
 

@@ -52,8 +52,7 @@ def _rescore(record: Record, registry: Registry, store: ResultStore) -> bool:
         raise StoreError(f"its task version is {record.task_version}, installed is {task.version}", fix="run it again")
     recipe = restore_recipe(task.recipe(record.recipe), record.recipe_values)
     protocol = resolve(task.loader, f"task '{task.id}'")
-    metrics, floors = score(task, recipe, protocol, store.read_predictions(record))
-    new = rescored(record, metrics, floors)
+    new = rescored(record, score(task, recipe, protocol, store.read_predictions(record), ceilings=record.ceilings))
     if new == record:
         return False
     store.write_record(new)

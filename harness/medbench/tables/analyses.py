@@ -122,7 +122,9 @@ def _analysed(record: Record, task: TaskSpec, protocol: Analysis, store: ResultS
         replicates=np.asarray(replicates[metric], np.float64),
         groups=tuple(protocol.groups(task, recipe, predictions)),
         floor_groups={
-            name: floors.groups(name, task, recipe, protocol, rows) for name, rows in sorted(sources.items())
+            name: floors.groups(name, task, recipe, protocol, rows)
+            for name, rows in sorted(sources.items())
+            if name in record.floors
         },
         reliability=tuple(protocol.reliability(task, recipe, predictions)),
     )

@@ -65,7 +65,7 @@ class Comparison:
 
     @property
     def floors(self) -> tuple[Line, ...]:
-        return tuple(line for line in self.table.lines if line.floor)
+        return tuple(line for line in self.table.lines if line.kind == "floor")
 
     def column(self, fraction: float) -> Column:
         """The ranking metric's column at that fraction."""
@@ -151,7 +151,7 @@ def _contenders(table: Table, members: list[Record]) -> tuple[Contender, ...]:
     known = {(one.method, qualifier_of(one, rows)): (one, tuple(found)) for one, found in rows.items()}
     contenders = []
     for line in table.lines:
-        if not line.floor:
+        if line.kind == "method":
             identity, found = known[line.name, line.qualifier]
             contenders.append(Contender(tuple(map(str, identity)), line, found))
     return tuple(contenders)

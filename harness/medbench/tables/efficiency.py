@@ -45,9 +45,9 @@ def efficiency_csv(comparison: Comparison) -> bytes:
 
 
 def _row(comparison: Comparison, line: Line, name: str, notes: Footnotes) -> list[str]:
-    text = floor_text if line.floor else cell_text
+    text = floor_text if line.kind == "floor" else cell_text
     cells = [text(comparison.cell(line, at), notes) for at in comparison.fractions]
-    return [name, *cells, numbers(line.test_n), "" if line.floor else numbers(line.seeds)]
+    return [name, *cells, numbers(line.test_n), "" if line.kind == "floor" else numbers(line.seeds)]
 
 
 def _cell_rows(comparison: Comparison, one: Contender, fraction: float) -> list[tuple[Value, ...]]:
@@ -68,7 +68,7 @@ def _values(
     if cell is None:
         return []
     names = (fraction, kind, line.name, line.qualifier, comparison.metric.name)
-    measured = (cell.value, cell.low, cell.high, cell.deviation, None if line.floor else cell.not_above_floor)
+    measured = (cell.value, cell.low, cell.high, cell.deviation, None if line.kind == "floor" else cell.not_above_floor)
     return [(*heading_values(comparison), *names, *measured, *counts)]
 
 

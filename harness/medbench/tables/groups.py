@@ -9,7 +9,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from medbench.leaderboard_cells import Cell, Column, cell_of
-from medbench.leaderboard_text import Footnotes, escape, numbers, percent
+from medbench.leaderboard_text import Footnotes, escape, numbers
 from medbench.protocols import GroupValue
 from medbench.records import MetricValue, Record
 from medbench.specs import MetricSpec
@@ -175,14 +175,16 @@ def _line(
 
 
 def _column(comparison: Comparison, key: GroupKey) -> Column:
-    known = {metric.name: metric.higher_is_better for metric in comparison.task.metrics}
+    known = {metric.name: metric for metric in comparison.task.metrics}
+    metric = known.get(key[2])
     return Column(
         metric=_name(key),
         title=key[1],
         fraction=comparison.largest,
-        higher_is_better=known.get(key[2]),
+        higher_is_better=metric.higher_is_better if metric else None,
         as_released=False,
         n=None,
+        unit=metric.unit if metric else "percent",
     )
 
 
@@ -204,4 +206,4 @@ def _distinct(floors: list[GroupLine]) -> list[GroupLine]:
 
 
 def _printed(cell: Cell) -> tuple[str | None, ...]:
-    return tuple(None if value is None else percent(value) for value in (cell.value, cell.low, cell.high))
+    return tuple(None if value is None else cell.text(value) for value in (cell.value, cell.low, cell.high))

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from medbench.leaderboard_cells import Cell
-from medbench.leaderboard_text import Footnotes, clean, escape, markdown_table, percent
+from medbench.leaderboard_text import Footnotes, clean, escape, markdown_table
 from medbench.tables.comparisons import Comparison
 
 MARK = "Made by medbench tables"
@@ -28,13 +28,13 @@ def cell_text(cell: Cell | None, notes: Footnotes, *, places: bool = True) -> st
     marks = "".join(f"<sup>{notes.number(note)}</sup>" for note in cell.notes)
     if cell.value is None:
         return f"–{marks}"
-    text = percent(cell.value)
+    text = cell.text(cell.value)
     if places and cell.place in {1, 2}:
         text = f"**{text}**" if cell.place == 1 else f"<ins>{text}</ins>"
     if cell.deviation is not None:
-        text += f" ± {percent(cell.deviation)}"
+        text += f" ± {cell.text(cell.deviation)}"
     if cell.low is not None and cell.high is not None:
-        text += f" [{percent(cell.low)}, {percent(cell.high)}]"
+        text += f" [{cell.text(cell.low)}, {cell.text(cell.high)}]"
     return text + (" †" if cell.not_above_floor else "") + marks
 
 
