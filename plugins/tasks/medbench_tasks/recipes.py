@@ -27,12 +27,14 @@ class TrainingRecipe(Recipe):
     between two validations. ``batchnorm`` says how a frozen encoder's BatchNorm behaves: ``frozen`` uses its running
     statistics, ``batch`` uses batch statistics and lets the running ones drift, as the released scripts do.
     ``validate_from`` is the first epoch that is validated (the last always is).
-    ``optimiser`` is ``adamw``, ``adam`` (its decay joins the gradient) or ``sgd`` with ``momentum``. An encoder that is
+    ``optimiser`` is ``adamw``, ``adam`` (its decay joins the gradient), ``adamax`` or ``sgd`` with ``momentum``; ``amsgrad``
+    is for the first two. An encoder that is
     trained has ``encoder_lr`` times the head's ``lr``; ``decay`` says whether ``weight_decay`` is on ``all`` parameters or
     on ``matrices`` alone, so not on biases and norms.
     ``schedule`` starts after ``warmup_epochs`` of linear warm-up; where ``schedule_steps`` is not 0, warm-up and schedule
     are ``warmup_steps`` and ``schedule_steps`` optimiser steps long, whatever the epochs, and the last rate then stays.
-    ``clip_grad`` bounds the gradient's norm (None = off).
+    ``clip_grad`` bounds the gradient's norm, ``clip_value`` each of its elements, of ``all`` parameters or of the encoder's
+    alone as ``clip_scope`` says (None = off; not both).
     ``drop_last`` leaves out the last batch of a training epoch where it is not full, unless it is the only one; validation
     keeps its last batch always. ``normalise`` is ``method`` for the encoder's own mean and standard deviation, or
     ``half`` for 0.5 whatever the encoder, as in the MGCA release.
@@ -50,7 +52,8 @@ class TrainingRecipe(Recipe):
     patience: int = 10
     validate_every: int = 1
     validate_from: int = 1
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "adam", "adamax", "sgd"] = "adamw"
+    amsgrad: bool = False
     momentum: float = 0.9
     encoder_lr: float = 1.0
     decay: Literal["all", "matrices"] = "all"
@@ -62,6 +65,8 @@ class TrainingRecipe(Recipe):
     warmup_steps: int = 0
     schedule_steps: int = 0
     clip_grad: float | None = None
+    clip_value: float | None = None
+    clip_scope: Literal["all", "encoder"] = "all"
     drop_last: bool = False
     normalise: Literal["method", "half"] = "method"
 
@@ -70,6 +75,8 @@ class TrainingRecipe(Recipe):
         check_whole_numbers(self, self.LEAST)
         check_positive(self, "lr")
         check_positive(self, "encoder_lr")
+        if self.clip_grad is not None and self.clip_value is not None:
+            raise UsageError("recipe fields clip_grad and clip_value exclude each other", fix="set one of them to none")
         if 0 < self.schedule_steps <= self.warmup_steps:
             raise UsageError(
                 f"recipe field schedule_steps cannot be {self.schedule_steps}",

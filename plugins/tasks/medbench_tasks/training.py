@@ -151,7 +151,32 @@ def predict(
         context.progress.advance(len(outputs))
 
 
-class AutocastOptimWrapper(OptimWrapper):  # type: ignore[misc]
+class _ScopedClipping:
+    """Clips the gradients of all parameters, or of the encoder's groups alone."""
+
+    def __init__(self, *, clip_scope: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._clip_scope = clip_scope
+
+    def _clip_grad(self) -> None:
+        if self._clip_scope == "all":
+            super()._clip_grad()  # type: ignore[misc]
+            return
+        groups = [group["params"] for group in self.param_groups if group["encoder"]]  # type: ignore[attr-defined]
+        clipped = [one for params in groups for one in params if one.grad is not None]
+        if clipped:
+            self.clip_func(clipped, **self.clip_grad_kwargs)  # type: ignore[attr-defined]
+
+
+class PlainOptimWrapper(_ScopedClipping, OptimWrapper):  # type: ignore[misc]
+    """Single precision."""
+
+
+class Float16OptimWrapper(_ScopedClipping, AmpOptimWrapper):  # type: ignore[misc]
+    """float16 autocast with loss scaling, on a GPU."""
+
+
+class AutocastOptimWrapper(_ScopedClipping, OptimWrapper):  # type: ignore[misc]
     """bfloat16 autocast on the device at hand, the CPU included; bfloat16 needs no loss scaling."""
 
     def __init__(self, *, device_type: str, **kwargs: Any) -> None:
@@ -168,37 +193,51 @@ class AutocastOptimWrapper(OptimWrapper):  # type: ignore[misc]
 def _optimiser(model: nn.Module, recipe: TrainingRecipe, compute: Compute) -> OptimWrapper:
     settings: dict[str, Any] = {
         "optimizer": _bare_optimiser(parameter_groups(model, recipe), recipe),
-        "clip_grad": None if recipe.clip_grad is None else {"max_norm": recipe.clip_grad},
+        "clip_grad": _clipping(recipe),
+        "clip_scope": recipe.clip_scope,
     }
     device_type = torch.device(compute.device).type
     if compute.precision == "fp32":
-        return OptimWrapper(**settings)
+        return PlainOptimWrapper(**settings)
     if compute.precision == "bf16":
         return AutocastOptimWrapper(device_type=device_type, **settings)
     if compute.precision == "fp16" and device_type == "cuda":
-        return AmpOptimWrapper(dtype="float16", **settings)
+        return Float16OptimWrapper(dtype="float16", **settings)
     raise UsageError(f"precision '{compute.precision}' cannot train on {compute.device}", fix="use fp32 or bf16")
 
 
+def _clipping(recipe: TrainingRecipe) -> dict[str, Any] | None:
+    if recipe.clip_value is not None:
+        return {"type": "value", "clip_value": recipe.clip_value}
+    return None if recipe.clip_grad is None else {"max_norm": recipe.clip_grad}
+
+
 def parameter_groups(model: nn.Module, recipe: TrainingRecipe) -> list[dict[str, Any]]:
-    """The parameters that get gradients, in groups of one learning rate and decay each, empty ones left out.
+    """The parameters that get gradients, in groups of one room, learning rate and decay each, empty ones left out.
 
     The encoder's are those with ``encoder`` as a part of their name, as in ``backbone.encoder.stem.weight``.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = recipe.lr * (recipe.encoder_lr if "encoder" in name.split(".") else 1.0)
+            encoder = "encoder" in name.split(".")
+            rate = recipe.lr * (recipe.encoder_lr if encoder else 1.0)
             decays = recipe.decay == "all" or parameter.ndim > 1
-            groups.setdefault((rate, recipe.weight_decay if decays else 0.0), []).append(parameter)
-    return [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]
+            groups.setdefault((encoder, rate, recipe.weight_decay if decays else 0.0), []).append(parameter)
+    return [
+        {"params": found, "lr": rate, "weight_decay": decay, "encoder": encoder}
+        for (encoder, rate, decay), found in groups.items()
+    ]
 
 
 def _bare_optimiser(groups: list[dict[str, Any]], recipe: TrainingRecipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
+    betas = (recipe.betas[0], recipe.betas[1])
+    if recipe.optimiser == "adamax":
+        return torch.optim.Adamax(groups, lr=recipe.lr, betas=betas)
     kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=recipe.lr, betas=(recipe.betas[0], recipe.betas[1]))
+    return kind(groups, lr=recipe.lr, betas=betas, amsgrad=recipe.amsgrad)
 
 
 def _schedule(recipe: TrainingRecipe) -> list[dict[str, Any]]:
