@@ -172,7 +172,7 @@ def _markdown_row(line: Line, notes: Footnotes) -> list[str]:
     name = escape(line.name) + (f" ({escape(line.qualifier)})" if line.qualifier else "")
     cells = [_markdown_cell(cell, notes) for cell in line.cells]
     if line.kind != "method":
-        name = f"*{name}*"
+        name = f"*{name}*" + (" (ceiling)" if line.kind == "ceiling" else "")
         cells = [f"*{cell}*" if cell != "–" else cell for cell in cells]
     return _row(line, name, cells)
 

@@ -7,17 +7,16 @@ import shutil
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from medbench import capabilities, preparation, subsets
-from medbench.capabilities import LoadRequest
+from medbench import preparation, subsets
 from medbench.datasets import locate
 from medbench.digests import DigestCache
-from medbench.errors import CheckpointError, MissingDataError, PluginError, TrialError
+from medbench.errors import MissingDataError, TrialError
 from medbench.features import Features
 from medbench.identity import ModelIdentity, loader_code
 from medbench.loading import resolve
+from medbench.models import load_model
 from medbench.plan import PlannedTrial, find_weights
 from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
 from medbench.provenance import provenance_of
@@ -88,7 +87,7 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
         torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
     features = Features(
         identity=model_identity(trial, planned.checkpoint),
-        load=lambda: load_model(trial, settings),
+        load=lambda: load_model(trial.choice, settings, seed=trial.seed, needed=_needed(trial)),
         folder=settings.cache / "features",
         compute=compute,
         progress=progress,
@@ -186,32 +185,8 @@ def model_identity(trial: Trial, checkpoint: str | None) -> ModelIdentity:
     )
 
 
-def load_model(trial: Trial, settings: Settings) -> Any:
-    """The method's model, in eval mode on the CPU, checked to have the capabilities its spec claims for the task."""
-    choice = trial.choice
-    source = choice.variant.checkpoint
-    path: Path | None = None
-    if source is not None:
-        path = settings.checkpoint_path(choice.spec.id, choice.variant.id, source.filename)
-        if not path.is_file():
-            path = None
-    load = resolve(choice.spec.loader, f"method '{choice.spec.id}'")
-    request = LoadRequest(
-        variant=choice.variant.id,
-        checkpoint=path,
-        assets=settings.checkpoints,
-        seed=trial.seed,
-        name=choice.variant.name,
-    )
-    try:
-        model = load(request)
-    except (RuntimeError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{choice.id} could not be loaded: {type(error).__name__}: {reason}") from error
-    for name in sorted(trial.task.needs(choice.variant.capabilities) or trial.task.capabilities):
-        if not isinstance(model, getattr(capabilities, name)):
-            raise PluginError(f"method '{choice.spec.id}' claims {name}, but what it loads is not one")
-    return model
+def _needed(trial: Trial) -> frozenset[str]:
+    return trial.task.needs(trial.choice.variant.capabilities) or trial.task.capabilities
 
 
 class Scored(NamedTuple):

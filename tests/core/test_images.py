@@ -15,7 +15,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from medbench import images
-from medbench.images import ImageError, read_grey, scale_to_uint8
+from medbench.images import ImageError, read_colour, read_grey, read_region, scale_to_uint8
+from medbench.samples import Region
 
 
 def _write_dicom(path: Path, pixels: NDArray[np.uint16], photometric: str = "MONOCHROME2", **fields: object) -> Path:
@@ -153,3 +154,20 @@ def test_scaling_rounds_half_to_even_and_leaves_black_black() -> None:
     assert scale_to_uint8(np.array([[0, 1, 3, 510]])).tolist() == [[0, 0, 2, 255]]
     assert scale_to_uint8(np.zeros((2, 2), np.uint16)).tolist() == [[0, 0], [0, 0]]
     assert scale_to_uint8(np.array([[-300, 100]])).tolist() == [[255, 255]]
+
+
+def test_colour_and_grey_of_the_same_file(tmp_path: Path) -> None:
+    Image.new("RGBA", (3, 2), (255, 0, 0, 255)).save(tmp_path / "red.png")
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(tmp_path / "grey.png")
+    assert read_colour(tmp_path / "red.png").tolist() == [[[255, 0, 0]] * 3] * 2
+    grey = read_colour(tmp_path / "grey.png")
+    assert grey.shape == (2, 3, 3)
+    assert (grey == read_grey(tmp_path / "grey.png")[..., None]).all()
+
+
+@pytest.mark.parametrize("region", [(-1, 0, 2, 2), (2, 0, 2, 2), (0, 0, 3, 3), (0, 0, 0, 1)])
+def test_a_region_outside_of_the_image_is_refused(tmp_path: Path, region: tuple[int, int, int, int]) -> None:
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(tmp_path / "a.png")
+    assert read_region(tmp_path / "a.png", Region(1, 0, 2, 2), colour=False).tolist() == [[1, 2], [4, 5]]
+    with pytest.raises(ImageError, match="not inside"):
+        read_region(tmp_path / "a.png", Region(*region), colour=False)

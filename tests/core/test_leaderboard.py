@@ -9,7 +9,8 @@ from pathlib import Path
 
 from medbench.leaderboard import build_pages, check_pages, superseded_pages, table_text
 from medbench.records import MetricValue, Record
-from tests.core.record_maker import make_method, make_record, make_task
+from medbench.specs import MetricSpec, TaskSpec
+from tests.core.record_maker import make_method, make_record, make_task, metric
 
 TASKS = {"toy-det": make_task()}
 METHODS = {
@@ -19,8 +20,8 @@ METHODS = {
 }
 
 
-def _page(*records: Record) -> str:
-    return build_pages(records, TASKS, METHODS)["toy-det.md"]
+def _page(*records: Record, task: TaskSpec | None = None) -> str:
+    return build_pages(records, {"toy-det": task} if task else TASKS, METHODS)["toy-det.md"]
 
 
 def _rows(page: str) -> list[list[str]]:
@@ -118,6 +119,23 @@ def test_floors_are_unranked_italic_rows_and_mark_what_is_not_above_the_best_of_
     assert rows["*mean-box*"][0] == ""
     assert rows["*mean-box*"][2] == "*35.0 [30.0, 40.0]*"
     assert "† the 95 % interval is not above" in page
+
+
+def test_ceilings_stand_last_and_mark_nothing() -> None:
+    bounds = {"floors": {"empty": {"map": 0.1}}, "ceilings": {"answer-space": {"map": metric(0.9)}}}
+    rows = _rows(_page(make_record("mgca", (0.5, 0.4, 0.6), **bounds)))
+    assert [row[1] for row in rows] == ["mgca@resnet50", "*empty*", "*answer-space* (ceiling)"]
+    assert rows[0][0] == "1"
+    assert not rows[0][2].endswith("†")
+    assert rows[2][2] == "*90.0*"
+
+
+def test_a_plain_number_is_shown_as_it_is() -> None:
+    ranks = MetricSpec(name="median-rank", title="median rank", higher_is_better=False, unit="plain")
+    task = make_task(metrics=(*make_task().metrics, ranks))
+    records = [make_record(name, metrics={"median-rank": rank}) for name, rank in (("mgca", 12.0), ("medst", 1234.5))]
+    rows = _rows(_page(*records, task=task))
+    assert {row[1].split("@")[0]: row[-4] for row in rows} == {"mgca": "**12**", "medst": "<ins>1,234.5</ins>"}
 
 
 def test_a_lower_is_better_cell_is_marked_unless_its_upper_bound_is_under_the_floor() -> None:

@@ -23,7 +23,7 @@ from medbench.manifest import (
     write_table,
 )
 from medbench.masks import decode_mask, empty_mask, encode_mask
-from medbench.samples import Box, Sample
+from medbench.samples import Box, Region, Sample
 
 PIXELS = np.zeros((6, 4), np.uint8)
 PIXELS[1:3, 2] = 1
@@ -155,3 +155,51 @@ def test_a_damaged_manifest_says_how_to_mend_it(tmp_path: Path) -> None:
         read_table(path)
     with pytest.raises(MissingDataError):
         read_table(tmp_path / "absent.parquet")
+
+
+STUDY = Sample(
+    sample_id="q",
+    patient_id="p",
+    image="f.png",
+    others=("side.png", "top.png"),
+    region=Region(1, 2, 3, 4),
+    texts=("Is it there?",),
+    answers=("yes", "Yes"),
+    details={"answer_type": "CLOSED", "plane": ""},
+)
+
+
+def _questions(root: Path, *samples: Sample) -> Manifest:
+    facts = [ImageFacts(6, 4, "1" * 64, others_sha256=("2" * 64,) * len(sample.others)) for sample in samples]
+    return Manifest("toy", root, (), "0" * 64, False, build_table(samples, (), facts))
+
+
+def test_a_question_about_a_region_of_a_study_comes_back(tmp_path: Path) -> None:
+    manifest = _questions(tmp_path, STUDY)
+    row = manifest.row(0)
+    assert (row.others, row.region) == ((tmp_path / "side.png", tmp_path / "top.png"), Region(1, 2, 3, 4))
+    assert (row.texts, row.answers, dict(row.details)) == (STUDY.texts, STUDY.answers, STUDY.details)
+    assert (manifest.texts, manifest.answers) == ([["Is it there?"]], [["yes", "Yes"]])
+    assert (manifest.detail("answer_type"), manifest.detail("plane"), manifest.detail("none")) == (
+        ["CLOSED"],
+        [""],
+        [""],
+    )
+    assert [picture.id for picture in manifest.pictures()] == ["f.png#1,2,3,4"]
+    assert [picture.id for picture in manifest.pictures(1)] == ["top.png"]
+
+
+def test_pictures_name_the_sample_that_lacks_one(tmp_path: Path) -> None:
+    manifest = _questions(tmp_path, STUDY, replace(STUDY, sample_id="r", others=("side.png",)))
+    with pytest.raises(MissingDataError, match="sample r has no further image 1"):
+        manifest.pictures(1)
+    with pytest.raises(MissingDataError, match="sample q has no earlier image"):
+        manifest.pictures("previous")
+
+
+def test_distinct_pictures_are_those_of_another_file_or_region(tmp_path: Path) -> None:
+    whole, other = replace(STUDY, region=None), replace(STUDY, image="g.png")
+    manifest = _questions(tmp_path, STUDY, whole, STUDY, other, whole)
+    distinct, index = manifest.distinct()
+    assert [picture.id for picture in distinct.pictures()] == ["f.png#1,2,3,4", "f.png", "g.png#1,2,3,4"]
+    assert index.tolist() == [0, 1, 0, 2, 1]

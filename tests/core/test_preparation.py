@@ -6,15 +6,18 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from medbench import preparation
+from medbench.checkpoints import sha256_of
 from medbench.datasets import DatasetFiles, locate
 from medbench.errors import MissingDataError
+from medbench.images import read_grey
 from medbench.manifest import ImageFacts
 from medbench.masks import empty_mask
 from medbench.progress import Reporter
 from medbench.registry import Registry
-from medbench.samples import Box, Problem, RawDataset, Sample
+from medbench.samples import Box, Problem, RawDataset, Region, Sample
 from medbench.settings import Settings
 from medbench.specs import ExpectedFile
 
@@ -179,3 +182,40 @@ def test_facts_hold_the_files_digest(files: DatasetFiles) -> None:
     fact = preparation.check_images([sample], files.root, Reporter()).facts[0]
     assert isinstance(fact, ImageFacts)
     assert len(fact.sha256) == 64
+
+
+def test_a_study_has_the_digests_of_all_its_images_and_each_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, level in (("a", 10), ("b", 20), ("c", 30)):
+        Image.new("L", (8, 6), level).save(tmp_path / f"{name}.png")
+    decoded: list[str] = []
+    monkeypatch.setattr(preparation, "read_grey", lambda path: decoded.append(path.name) or read_grey(path))
+    study = Sample(sample_id="s", patient_id="p", image="a.png", previous="b.png", others=("c.png", "a.png"))
+    checked = preparation.check_images([study, dataclasses.replace(study, sample_id="t")], tmp_path, Reporter())
+    own, earlier, *others = (sha256_of(tmp_path / f"{name}.png") for name in "abca")
+    assert {(fact.sha256, fact.previous_sha256, fact.others_sha256) for fact in checked.facts} == {
+        (own, earlier, tuple(others))
+    }
+    assert sorted(decoded) == ["a.png", "b.png", "c.png"]
+
+
+def test_a_study_without_one_of_its_images_is_left_out(tmp_path: Path) -> None:
+    Image.new("L", (8, 6)).save(tmp_path / "a.png")
+    study = Sample(sample_id="s", patient_id="p", image="a.png", others=("gone.png",))
+    checked = preparation.check_images([study], tmp_path, Reporter())
+    assert (checked.samples, [problem.kind for problem in checked.problems]) == ((), ["missing-image"])
+
+
+@pytest.mark.parametrize(
+    ("region", "kept"),
+    [((0, 0, 8, 6), (0, 0, 8, 6)), ((-2, 3, 5, 9), (0, 3, 3, 3)), ((8, 0, 2, 2), None), ((0, 0, 0, 3), None)],
+)
+def test_regions_are_fitted_to_the_image(
+    tmp_path: Path, region: tuple[int, int, int, int], kept: tuple[int, int, int, int] | None
+) -> None:
+    Image.new("L", (8, 6)).save(tmp_path / "a.png")
+    sample = Sample(sample_id="s", patient_id="p", image="a.png", region=Region(*region))
+    checked = preparation.check_images([sample], tmp_path, Reporter())
+    assert [tuple(one.region or ()) for one in checked.samples] == ([] if kept is None else [kept])
+    assert [problem.kind for problem in checked.problems] == ([] if kept else ["region-outside"])

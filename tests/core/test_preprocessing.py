@@ -95,3 +95,16 @@ def test_normalised_repeats_grey_in_three_channels():
     assert out.shape == (2, 3, 4, 4)
     for channel, (mean, std) in enumerate(zip(how.mean, how.std, strict=True)):
         torch.testing.assert_close(out[:, channel], (batch / 255 - mean) / std)
+
+
+@pytest.mark.parametrize("mode", ["pad", "squash", "shorter"])
+@pytest.mark.parametrize("interpolation", ["area", "bilinear", "bicubic"])
+def test_colours_are_scaled_as_grey_is(mode, interpolation):
+    how = Preprocess(resize=12, mode=mode, crop=10, mean=(0,) * 3, std=(1,) * 3, interpolation=interpolation)
+    pixels = np.random.default_rng(0).integers(0, 256, (17, 23, 3), np.uint8)
+    together = resized(pixels, how)
+    assert together.shape == (10, 10, 3)
+    for channel in range(3):
+        np.testing.assert_array_equal(together[..., channel], resized(pixels[..., channel].copy(), how))
+    batch = normalised(torch.from_numpy(together[None]), how)
+    np.testing.assert_allclose(batch[0].permute(1, 2, 0), together / np.float32(255), rtol=1e-6)

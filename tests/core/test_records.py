@@ -139,3 +139,10 @@ def test_the_written_form_is_indented_and_ends_with_a_newline() -> None:
     data = encode(make_record())
     assert data.startswith(b'{\n "')
     assert data.endswith(b"}\n")
+
+
+def test_a_record_of_the_first_schema_is_lifted() -> None:
+    document = msgspec.json.decode(encode(make_record()))
+    del document["ceilings"]
+    old = msgspec.json.encode({**document, "schema": 1})
+    assert decode(old, "here") == make_record()

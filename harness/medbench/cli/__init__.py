@@ -19,6 +19,7 @@ COMMANDS = {
     "data": ("data", "Prepare, verify and look at datasets."),
     "leaderboard": ("leaderboard", "Build the leaderboard's Markdown, or check that it is fresh."),
     "tables": ("tables", "Build tables and plots of a results folder."),
+    "explain": ("explain", "Draw where a method looks in an image for a text."),
     "cache": ("cache", "Look at the kept features of frozen encoders, and clear them out."),
     "rescore": ("rescore", "Compute metrics again from kept predictions."),
     "phantom": ("phantom", "Write generated datasets and checkpoints in their official raw forms."),
