@@ -168,3 +168,22 @@ def test_the_shipped_chest_xray14_list_has_the_published_positives(shared: Path)
     assert _each(predictions, "ap") == pytest.approx(prevalence)
     assert _each(predictions, "f1-max-on-test") == pytest.approx(2 * prevalence / (1 + prevalence))
     assert _each(predictions, "accuracy-at-max-f1") == pytest.approx(1 - prevalence)  # with > nothing is present
+
+
+def test_diagnosis_is_measured_as_released(medslip: dict[str, Any], printed: dict[str, Any]) -> None:
+    truth = medslip["diag_gt"].astype(np.int8)
+    predictions = _predictions(truth, medslip["diag_prob"].astype(np.float64))
+    published = printed["diagnosis"]
+    positives = truth.sum(axis=0)
+    seen = positives > 0  # the release leaves the others out of both means
+    assert (~seen).sum() == 1
+    assert np.nanmean(_each(predictions, "sensitivity")) == pytest.approx(published["test_samples/sensitivity_score"])
+    specificity = np.asarray(_each(predictions, "specificity"))[seen].mean()
+    assert specificity == pytest.approx(published["test_samples/specificity_score"])
+    weighted = np.average(_each(predictions, "f1-as-released"), weights=positives)
+    assert weighted == pytest.approx(published["test_samples/f1"])
+    auroc = np.asarray(_each(predictions, "auroc"))[seen]
+    assert auroc.tolist() == pytest.approx(published["test_AUROC_each"])
+    found = score_predictions(predictions, ["auroc", "exact-match"])
+    assert found["auroc"].value == pytest.approx(published["test_AUROC_avg"])
+    assert found["exact-match"].value == pytest.approx(published["test_accuracy_score"])

@@ -53,6 +53,8 @@ _REFERENCES: dict[str, tuple[Callable[[Any, Any, Any], float], bool]] = {
     "f1": (lambda t, s, w: sk.f1_score(t, s > 0.5, sample_weight=w, zero_division=0), False),
     "balanced-accuracy": (lambda t, s, w: sk.balanced_accuracy_score(t, s > 0.5, sample_weight=w), True),
     "accuracy": (lambda t, s, w: sk.accuracy_score(t, s > 0.5, sample_weight=w), False),
+    "sensitivity": (lambda t, s, w: sk.recall_score(t, s > 0.5, sample_weight=w), False),
+    "specificity": (lambda t, s, w: sk.recall_score(t, s > 0.5, sample_weight=w, pos_label=0), True),
     "f1-max-on-test": (_f1_max, False),
     "accuracy-at-max-f1": (_accuracy_at, False),
 }
@@ -71,11 +73,31 @@ def test_every_replicate_equals_scikit_learn_with_weights(name: str, drawn: Any)
         use = (truth >= 0) & (counts[:, column] > 0)
         present = set(truth[use].tolist())
         defined = (1 in present or (name == "accuracy" and present)) and (0 in present or not needs_negative)
+        defined = 0 in present if name == "specificity" else defined
         if not defined:
             assert np.isnan(found[column, 0])
             continue
         expected = reference(truth[use], scores[use], counts[use, column])
         assert found[column, 0] == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 30))
+@settings(max_examples=40, deadline=None)
+def test_metrics_of_all_labels_at_once_equal_scikit_learn(seed: int, width: int, size: int) -> None:
+    generator = np.random.default_rng(seed)
+    truth, scores = generator.integers(0, 2, (size, width)), generator.random((size, width))
+    weights = generator.integers(1, 4, (size, 1)).astype(np.uint8)
+    names = ["micro-f1", "exact-match", "f1-as-released"]
+    found = label_estimates(predictions_of(truth, scores), names, weights)
+    repeated = np.repeat(truth, weights[:, 0], axis=0), np.repeat(scores > 0.5, weights[:, 0], axis=0)
+    flat = [one.ravel() for one in repeated]
+    assert found["exact-match"][0, 0] == pytest.approx((repeated[0] == repeated[1]).all(axis=1).mean())
+    each = [sk.f1_score(t, a, zero_division=0) for t, a in zip(repeated[0].T, repeated[1].T, strict=True)]
+    assert found["f1-as-released"][0].tolist() == pytest.approx(each)
+    if truth.any():
+        assert found["micro-f1"][0, 0] == pytest.approx(sk.f1_score(*flat))
+    else:
+        assert np.isnan(found["micro-f1"][0, 0])
 
 
 def test_auroc_agrees_on_many_samples_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,9 +94,25 @@ def test_a_random_crop_of_a_squashed_image_is_a_square_of_the_image() -> None:
 
 def test_the_aspect_is_that_of_the_image_where_evaluation_keeps_it(tmp_path: Path) -> None:
     manifest = context_of(tmp_path).valid  # 20 x 18
-    assert aspects_of(manifest, OBLONG).tolist() == [18 / 20] * len(manifest)
-    assert aspects_of(manifest, replace(OBLONG, mode="pad")).tolist() == [1.0] * len(manifest)
-    assert aspects_of(manifest, replace(OBLONG, mode="squash")).tolist() == [1.0] * len(manifest)
+    assert aspects_of(manifest, OBLONG, TOY).tolist() == [18 / 20] * len(manifest)
+    assert aspects_of(manifest, replace(OBLONG, mode="pad"), TOY).tolist() == [1.0] * len(manifest)
+    squashed = replace(OBLONG, mode="squash")
+    assert aspects_of(manifest, squashed, TOY).tolist() == [1.0] * len(manifest)
+    assert aspects_of(manifest, squashed, replace(TOY, augment="motor")).tolist() == [18 / 20] * len(manifest)
+
+
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 2.0])
+def test_motor_trains_on_the_largest_square_anywhere_in_the_image(aspect: float) -> None:
+    image = np.zeros((60, 60), np.uint8)  # squashed from an image ``aspect`` times as wide as high
+    image[20:40, 20:40] = 255
+    draws = [
+        Augmentation(replace(TOY, augment="motor"), 40, 0, np.array([aspect]))(image, epoch, 0).numpy()
+        for epoch in range(30)
+    ]
+    assert all(draw.shape == (40, 40) for draw in draws)
+    shares = [(draw > 127).mean() for draw in draws if (draw[[0, -1]] == 0).all() and (draw[:, [0, -1]] == 0).all()]
+    np.testing.assert_allclose(shares, max(aspect, 1 / aspect) / 9, rtol=0.15)
+    assert len({draw.tobytes() for draw in draws}) > (1 if aspect != 1 else 0)
 
 
 def test_stored_pixels_are_the_frame_and_each_frame_has_its_file(tmp_path: Path) -> None:
@@ -123,7 +139,8 @@ def test_an_augmented_image_depends_on_seed_epoch_and_index_alone(name: str) -> 
     other = [Augmentation(replace(TOY, augment=name), 32, 6, ONES)(PIXELS, e, i) for e in range(3) for i in range(4)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
-    assert len({image.numpy().tobytes() for image in first}) > 6
+    least = 1 if name == "motor" else 6  # of a square image it only draws a flip
+    assert len({image.numpy().tobytes() for image in first}) > least
     assert {(image.dtype, tuple(image.shape)) for image in first} == {(torch.uint8, (32, 32))}
 
 

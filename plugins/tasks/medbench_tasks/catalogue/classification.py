@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from medbench.specs import MetricSpec, Recipe, ReportedResult, Target, TaskSpec
 from medbench_tasks import reported
 from medbench_tasks.catalogue.labels import CHEXPERT_FIVE, CHEXPERT_READING, COVIDX_CLASSES
-from medbench_tasks.classification.metrics_catalogue import MULTI_CLASS, MULTI_LABEL, metrics_named
+from medbench_tasks.classification.metrics_catalogue import DIAGNOSIS, MULTI_CLASS, MULTI_LABEL, metrics_named
 from medbench_tasks.finetuning.benchx import benchx_recipe
 from medbench_tasks.finetuning.recipe import (
     MEDSLIP_SIIM,
     MEDST_LINEAR_COVIDX,
     MGCA_LINEAR,
     MGCA_LINEAR_CHEXPERT,
+    MOTOR_DIAGNOSIS,
     QUICK_FINE_TUNING,
     STANDARD_FINE_TUNING,
 )
@@ -235,4 +236,28 @@ def _reading(one: _Labelled, recipes: Mapping[str, Recipe]) -> dict[str, Recipe]
     return {name: replace(recipe, **one.reading) if one.reading else recipe for name, recipe in recipes.items()}
 
 
-TASKS = tuple(task for one in _LABELLED for task in _tasks(one))
+def _diagnosis(id: str, title: str, dataset: str, split: str) -> TaskSpec:
+    """The findings of a report asked together, as the MOTOR release does it."""
+    recipes = {"standard": STANDARD_FINE_TUNING, "quick": QUICK_FINE_TUNING}
+    return TaskSpec(
+        id=id,
+        title=title,
+        dataset=dataset,
+        split=split,
+        protocol="fine-tuning",
+        capabilities=frozenset({"ImageEncoder"}),
+        metrics=DIAGNOSIS,
+        target=_one(),
+        recipes={name: replace(recipe, blank="absent") for name, recipe in recipes.items()}
+        | {"motor": MOTOR_DIAGNOSIS},
+        loader="medbench_tasks.finetuning.protocol:PROTOCOL",
+        requires=("mmengine",),
+        tags=("cxr", "classification", "fine-tuning", "diagnosis"),
+    )
+
+
+TASKS = (
+    *(task for one in _LABELLED for task in _tasks(one)),
+    _diagnosis("mimic-cxr-diagnosis", "Fourteen observations together, MIMIC-CXR", "mimic-cxr", "r2gen"),
+    _diagnosis("chestx-ray14-diagnosis", "Fourteen findings together, ChestX-ray14", "chestx-ray14", "official"),
+)

@@ -2,8 +2,9 @@
 
 Each metric is first estimated label by label (`label_estimates`), by the same code for the test set as it is and for every
 replicate of it, and then averaged over the labels on which the test set defines it. AUROC needs both classes, balanced
-accuracy too (of one class out of several: a sample of it), average precision and F1 a positive; accuracy and the calibration
-error any sample. A label that a replicate leaves undefined is left out of that replicate's mean. Multi-class AUROC, average
+accuracy too (of one class out of several: a sample of it), average precision, F1 and sensitivity a positive, specificity a
+negative; accuracy and the calibration error any sample. Micro F1 and the share of samples with all labels right are of all
+labels at once. A label that a replicate leaves undefined is left out of that replicate's mean. Multi-class AUROC, average
 precision and F1 are one class against the rest.
 """
 
@@ -24,7 +25,7 @@ from medbench_tasks.classification.predictions import Predictions
 from medbench_tasks.classification.ranking import Field, ranking_estimates
 
 NOT_PROBABILITIES = "the scores are no probabilities"
-_NEEDS_NEGATIVES = frozenset({"auroc", "balanced-accuracy", "balanced-accuracy-as-released"})
+_NEEDS_NEGATIVES = frozenset({"auroc", "balanced-accuracy", "balanced-accuracy-as-released", "specificity"})
 
 
 def score_predictions(predictions: Predictions, names: Sequence[str]) -> dict[str, MetricValue]:
@@ -122,12 +123,17 @@ _ESTIMATES: Mapping[str, Callable[[_Estimators], NDArray[np.float64]]] = {
     "auroc": lambda made: made.ranking("auroc"),
     "ap": lambda made: made.ranking("ap"),
     "f1": lambda made: made.chosen.f1(),
+    "micro-f1": lambda made: made.chosen.micro_f1(),
+    "sensitivity": lambda made: made.chosen.sensitivity(),
+    "specificity": lambda made: made.chosen.specificity(),
+    "exact-match": lambda made: made.chosen.all_right,
     "accuracy": lambda made: made.chosen.accuracy(),
     "balanced-accuracy": lambda made: made.chosen.balanced_accuracy(),
     "ece": lambda made: made.ece(),
     "f1-max-on-test": lambda made: made.ranking("f1_max"),
     "accuracy-at-max-f1": lambda made: made.ranking("accuracy_at_f1_max"),
     "auroc-as-released": lambda made: zero_where_undefined(made.ranking("auroc")),
+    "f1-as-released": lambda made: made.chosen.f1_zero(),
     "balanced-accuracy-as-released": lambda made: made.natural.balanced_accuracy(),
 }
 

@@ -9,12 +9,17 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(name="auroc", title="AUROC"),
     MetricSpec(name="ap", title="Average precision"),
     MetricSpec(name="f1", title="F1"),
+    MetricSpec(name="micro-f1", title="Micro F1"),
+    MetricSpec(name="sensitivity", title="Sensitivity"),
+    MetricSpec(name="specificity", title="Specificity"),
+    MetricSpec(name="exact-match", title="All labels right"),
     MetricSpec(name="accuracy", title="Accuracy"),
     MetricSpec(name="balanced-accuracy", title="Balanced accuracy"),
     MetricSpec(name="ece", title="Expected calibration error", higher_is_better=False),
     MetricSpec(name="f1-max-on-test", title="F1 at the best threshold of the test part", as_released=True),
     MetricSpec(name="accuracy-at-max-f1", title="Accuracy at the test part's best F1 threshold", as_released=True),
     MetricSpec(name="auroc-as-released", title="AUROC, a class without positives counted as 0", as_released=True),
+    MetricSpec(name="f1-as-released", title="F1, a class without positives counted as 0", as_released=True),
     MetricSpec(
         name="balanced-accuracy-as-released",
         title="Balanced accuracy of the scores' sign or half, printed as AUROC by the MedST release",
@@ -36,5 +41,10 @@ def metrics_named(*names: str) -> tuple[MetricSpec, ...]:
 SOUND = ("auroc", "ap", "f1", "accuracy", "balanced-accuracy", "ece")
 MULTI_LABEL: tuple[MetricSpec, ...] = metrics_named(*SOUND, "f1-max-on-test", "accuracy-at-max-f1")
 """For one label or several that are asked one by one; AUROC ranks."""
+DIAGNOSIS: tuple[MetricSpec, ...] = metrics_named(
+    *("f1", "micro-f1", "auroc", "ap", "sensitivity", "specificity", "exact-match", "balanced-accuracy", "ece"),
+    "f1-as-released",
+)
+"""For the labels of a report asked together, as the MOTOR release measures them; macro F1 ranks."""
 MULTI_CLASS: tuple[MetricSpec, ...] = metrics_named("accuracy", "balanced-accuracy", "f1", "auroc", "ap", "ece")
 """For one class out of several; accuracy ranks."""

@@ -81,6 +81,25 @@ def _mild(side: int, aspect: float) -> list[torch.nn.Module]:
     return [_resized_crop(side, aspect, _MILD_SCALE)]
 
 
+def _motor(side: int, aspect: float) -> list[torch.nn.Module]:
+    """The MOTOR release's: the shorter side to ``side``, a random square of it, a flip."""
+    return [_RandomSquare(aspect), v2.Resize((side, side)), v2.RandomHorizontalFlip()]
+
+
+class _RandomSquare(torch.nn.Module):
+    """A random square, as large as may be, of the image that the pixels were squashed from."""
+
+    def __init__(self, aspect: float) -> None:
+        super().__init__()
+        self._aspect = aspect
+
+    def forward(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        cut = (max(1, round(height * min(1.0, self._aspect))), max(1, round(width * min(1.0, 1 / self._aspect))))
+        square: Tensor = v2.RandomCrop(cut)(image)
+        return square
+
+
 def _benchx(side: int, aspect: float) -> list[torch.nn.Module]:
     return [_resized_crop(side, aspect, _USUAL_SCALE), v2.RandomHorizontalFlip()]
 
@@ -99,5 +118,6 @@ TRANSFORMS: dict[str, Callable[[int, float], list[torch.nn.Module]]] = {
     "mild": _mild,
     "benchx": _benchx,
     "medslip": _medslip,
+    "motor": _motor,
 }
 """By the recipe's ``augment``, of side and aspect: the steps that make (1, S, S) uint8 into (1, side, side)."""

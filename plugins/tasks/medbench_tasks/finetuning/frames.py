@@ -26,6 +26,8 @@ def evaluation_frame(recipe: FineTuningRecipe, preprocess: Preprocess) -> Prepro
         frame = replace(
             preprocess, resize=round(side * 8 / 7), mode="pad", crop=side, interpolation="area", equalise=False
         )
+    elif recipe.frame == "motor":
+        frame = replace(preprocess, resize=side, mode="squash", crop=side, interpolation="bilinear", equalise=False)
     elif recipe.frame == "benchx":
         frame = replace(preprocess, resize=side, mode="shorter", crop=side, interpolation="bilinear", equalise=False)
     else:
@@ -51,11 +53,14 @@ def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess
     return replace(evaluation, resize=side, crop=side, mode=mode)
 
 
-def aspects_of(manifest: Manifest, evaluation: Preprocess) -> NDArray[np.float64]:
-    """(N,) how many times wider than high what the square of `source_frame` stands for is in the evaluation's geometry."""
+def aspects_of(manifest: Manifest, evaluation: Preprocess, recipe: FineTuningRecipe) -> NDArray[np.float64]:
+    """(N,) how many times wider than high what the square of `source_frame` stands for is in the geometry that is trained on.
+
+    It is the evaluation's, but for ``motor``, which trains on squares of the image and evaluates squashed ones.
+    """
     import numpy as np
 
-    if evaluation.mode != "shorter":
+    if evaluation.mode != "shorter" and recipe.augment != "motor":
         return np.ones(len(manifest))
     width, height = (manifest.table.column(name).to_numpy() for name in ("width", "height"))
     aspects: NDArray[np.float64] = np.divide(width, height, dtype=np.float64)

@@ -114,7 +114,7 @@ def _read(context: TrialContext, recipe: FineTuningRecipe) -> _Data:
             items: Dataset[Any] = feature_items(features, truth)
         else:
             pixels = FramedPixels.prepare(manifest, part, source_frame(recipe, frame) if augmented else frame, context)
-            aspects = aspects_of(manifest, frame)
+            aspects = aspects_of(manifest, frame, recipe)
             augmentation = Augmentation(recipe, frame.crop, context.seed, aspects) if augmented else None
             items = ImageItems(pixels, truth, augmentation)
         parts[part] = _Part(manifest, truth, items)

@@ -22,12 +22,13 @@ class FineTuningRecipe(TrainingRecipe, LabelRecipe):
 
     ``image_size`` is the side of the encoder's input, 0 for the one that the method asks for. ``frame`` is how an image
     becomes square: ``method`` as the method does it; ``mgca`` pads it to a square of 8/7 of the side and crops the centre;
-    ``benchx`` scales the shorter side and crops the centre. ``normalise`` may also be ``benchx``: mean 0.4978, deviation
-    0.2449.
+    ``benchx`` scales the shorter side and crops the centre; ``motor`` squashes it. ``normalise`` may also be ``benchx``:
+    mean 0.4978, deviation 0.2449.
 
     ``augment`` is what training does to an image: ``none``; ``crop``, a random crop of the frame; ``moco2``, that with
     brightness, contrast, blur and flip; ``mild``, a random resized crop of 0.6 to 1 of the area; ``benchx``, one of 0.08
-    to 1 with flip; ``medslip``, one of 0.2 to 1 with flip and RandAugment. Resized crops are taken from the whole image
+    to 1 with flip; ``medslip``, one of 0.2 to 1 with flip and RandAugment; ``motor``, the largest square anywhere, with flip.
+    Resized crops are taken from the whole image
     (padded to a square, where the frame pads), which is kept at ``source_scale`` times the frame's size; where the frame
     keeps the image's aspect, areas and shapes of crops are those in the image itself.
 
@@ -50,8 +51,8 @@ class FineTuningRecipe(TrainingRecipe, LabelRecipe):
     requires: tuple[str, ...] = ("mmengine",)
     image_size: int = 0
     freeze_encoder: bool = False
-    augment: Literal["none", "crop", "moco2", "mild", "benchx", "medslip"] = "mild"  # type: ignore[assignment]
-    frame: Literal["method", "mgca", "benchx"] = "method"
+    augment: Literal["none", "crop", "moco2", "mild", "benchx", "medslip", "motor"] = "mild"  # type: ignore[assignment]
+    frame: Literal["method", "mgca", "benchx", "motor"] = "method"
     normalise: Literal["method", "half", "benchx"] = "method"  # type: ignore[assignment]
     source_scale: float = 1.25
     head_norm: bool = False
@@ -165,4 +166,32 @@ decay on biases and norms, RandAugment, 200 epochs, no early stop, the epoch of 
 
 The release chooses that epoch on its test file, which is its validation file too; here on the validation part. Resized crops
 are taken from the image at 448 pixels, the release's from the original. It sets no seed.
+"""
+
+MOTOR_DIAGNOSIS = FineTuningRecipe(
+    seeds=(42,),
+    epochs=50,
+    batch_size=32,
+    lr=1e-4,
+    encoder_lr=0.1,
+    weight_decay=5e-5,
+    optimiser="adam",
+    amsgrad=True,
+    clip_value=0.1,
+    clip_scope="encoder",
+    patience=50,
+    frame="motor",
+    augment="motor",
+    source_scale=1.5,
+    select="f1",
+    thresholds="half",
+    blank="absent",
+    uncertain="absent",
+)
+"""MOTOR's diagnosis (its released scripts): a linear layer on the [CLS] token, everything trained by Adam with AMSGrad at a
+constant 1e-5, the head at 1e-4, the encoder's gradients clipped by value, the epoch of best validation macro F1 at 0.5.
+
+A label counts as present where it is 1 and absent otherwise, as its author says. The release chooses one epoch for macro
+and another for micro F1; here the one for macro F1 gives all numbers. Crops are taken from the image squashed to 336 pixels,
+the release's from the image at its own aspect.
 """
