@@ -26,7 +26,7 @@ from medbench_tasks.finetuning.recipe import (
     STANDARD_FINE_TUNING,
     FineTuningRecipe,
 )
-from medbench_tasks.training import _bare_optimiser, _schedule, parameter_groups
+from medbench_tasks.training_optimiser import bare_optimiser, parameter_groups, schedule_of
 
 DATASETS: tuple[Dataset, ...] = ("nih", "vindr", "covidx", "siim", "rsna")
 NAMES = {
@@ -141,8 +141,8 @@ def test_recipes_enter_keys_as_plain_values(preset: FineTuningRecipe) -> None:
 def rates(recipe: FineTuningRecipe, steps: int) -> list[list[float]]:
     """Each group's rate before each optimiser step."""
     model = nn.ModuleDict({"encoder": TinyImageEncoder(), "head": nn.Linear(6, 1)})
-    optimiser = _bare_optimiser(parameter_groups(model, recipe), recipe)
-    schedulers = [PARAM_SCHEDULERS.build(dict(part, optimizer=optimiser)) for part in _schedule(recipe)]
+    optimiser = bare_optimiser(parameter_groups(model, recipe), recipe)
+    schedulers = [PARAM_SCHEDULERS.build(dict(part, optimizer=optimiser)) for part in schedule_of(recipe)]
     seen = []
     for _ in range(steps):
         seen.append([group["lr"] for group in optimiser.param_groups])
@@ -178,7 +178,7 @@ def test_rates_and_decay_by_kind_of_parameter() -> None:
 )
 def test_the_optimiser_is_the_one_that_the_recipe_names(name: str, kind: type[torch.optim.Optimizer]) -> None:
     recipe = replace(BENCHX, optimiser=name, momentum=0.7)
-    optimiser = _bare_optimiser(parameter_groups(nn.Linear(2, 1), recipe), recipe)
+    optimiser = bare_optimiser(parameter_groups(nn.Linear(2, 1), recipe), recipe)
     assert type(optimiser) is kind
     assert optimiser.defaults.get("momentum", 0.7) == 0.7
 

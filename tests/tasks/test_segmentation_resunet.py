@@ -21,7 +21,7 @@ from medbench_tasks.segmentation.protocol import PROTOCOL
 from medbench_tasks.segmentation.recipe import MEDSLIP_METRICS, METRICS, MGCA_SEGMENTATION_SIIM
 from medbench_tasks.segmentation.recipe import MEDSLIP_SEGMENTATION_SIIM as PUBLISHED
 from medbench_tasks.segmentation.resunet import STRIDES, ResUnetHead
-from medbench_tasks.training import parameter_groups
+from medbench_tasks.training_optimiser import parameter_groups
 
 SMALL = replace(PUBLISHED, image_size=SIDE, batch_size=4, epochs=15, lr=1e-2, decoder_width=4)
 

@@ -7,7 +7,6 @@ as if nothing had happened; `predict` runs the trained model over a dataset. Eve
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -15,14 +14,13 @@ from uuid import uuid4
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import init_dist, is_distributed
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import set_random_seed
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from medbench.errors import UsageError
 from medbench_tasks.pyramid import FeatureItems, collate
 from medbench_tasks.training_hooks import Keeper, Reporter
+from medbench_tasks.training_optimiser import optimiser_of, schedule_of
 from medbench_tasks.training_runner import QuietRunner
 
 if TYPE_CHECKING:
@@ -109,8 +107,8 @@ def fit(
             },
             val_cfg={},
             val_evaluator=[metric],
-            optim_wrapper=_optimiser(model, recipe, context.compute),
-            param_scheduler=_schedule(recipe) or None,
+            optim_wrapper=optimiser_of(model, recipe, context.compute),
+            param_scheduler=schedule_of(recipe) or None,
             default_hooks={"checkpoint": None},
             custom_hooks=[keeper, Reporter(context.progress, monitor=monitor, epochs=recipe.epochs, seed=context.seed)],
             default_scope=scope,
@@ -149,122 +147,6 @@ def predict(
             yield index, output
             index += 1
         context.progress.advance(len(outputs))
-
-
-class _ScopedClipping:
-    """Clips the gradients of all parameters, or of the encoder's groups alone."""
-
-    def __init__(self, *, clip_scope: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._clip_scope = clip_scope
-
-    def _clip_grad(self) -> None:
-        if self._clip_scope == "all":
-            super()._clip_grad()  # type: ignore[misc]
-            return
-        groups = [group["params"] for group in self.param_groups if group["encoder"]]  # type: ignore[attr-defined]
-        clipped = [one for params in groups for one in params if one.grad is not None]
-        if clipped:
-            self.clip_func(clipped, **self.clip_grad_kwargs)  # type: ignore[attr-defined]
-
-
-class PlainOptimWrapper(_ScopedClipping, OptimWrapper):  # type: ignore[misc]
-    """Single precision."""
-
-
-class Float16OptimWrapper(_ScopedClipping, AmpOptimWrapper):  # type: ignore[misc]
-    """float16 autocast with loss scaling, on a GPU."""
-
-
-class AutocastOptimWrapper(_ScopedClipping, OptimWrapper):  # type: ignore[misc]
-    """bfloat16 autocast on the device at hand, the CPU included; bfloat16 needs no loss scaling."""
-
-    def __init__(self, *, device_type: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._device_type = device_type
-
-    @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """The context in which mmengine computes the loss."""
-        with super().optim_context(model), torch.autocast(self._device_type, dtype=torch.bfloat16):
-            yield
-
-
-def _optimiser(model: nn.Module, recipe: TrainingRecipe, compute: Compute) -> OptimWrapper:
-    settings: dict[str, Any] = {
-        "optimizer": _bare_optimiser(parameter_groups(model, recipe), recipe),
-        "clip_grad": _clipping(recipe),
-        "clip_scope": recipe.clip_scope,
-    }
-    device_type = torch.device(compute.device).type
-    if compute.precision == "fp32":
-        return PlainOptimWrapper(**settings)
-    if compute.precision == "bf16":
-        return AutocastOptimWrapper(device_type=device_type, **settings)
-    if compute.precision == "fp16" and device_type == "cuda":
-        return Float16OptimWrapper(dtype="float16", **settings)
-    raise UsageError(f"precision '{compute.precision}' cannot train on {compute.device}", fix="use fp32 or bf16")
-
-
-def _clipping(recipe: TrainingRecipe) -> dict[str, Any] | None:
-    if recipe.clip_value is not None:
-        return {"type": "value", "clip_value": recipe.clip_value}
-    return None if recipe.clip_grad is None else {"max_norm": recipe.clip_grad}
-
-
-def parameter_groups(model: nn.Module, recipe: TrainingRecipe) -> list[dict[str, Any]]:
-    """The parameters that get gradients, in groups of one room, learning rate and decay each, empty ones left out.
-
-    The encoder's are those with ``encoder`` as a part of their name, as in ``backbone.encoder.stem.weight``.
-    """
-    groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            encoder = "encoder" in name.split(".")
-            rate = recipe.lr * (recipe.encoder_lr if encoder else 1.0)
-            decays = recipe.decay == "all" or parameter.ndim > 1
-            groups.setdefault((encoder, rate, recipe.weight_decay if decays else 0.0), []).append(parameter)
-    return [
-        {"params": found, "lr": rate, "weight_decay": decay, "encoder": encoder}
-        for (encoder, rate, decay), found in groups.items()
-    ]
-
-
-def _bare_optimiser(groups: list[dict[str, Any]], recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
-    betas = (recipe.betas[0], recipe.betas[1])
-    if recipe.optimiser == "adamax":
-        return torch.optim.Adamax(groups, lr=recipe.lr, betas=betas)
-    kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=recipe.lr, betas=betas, amsgrad=recipe.amsgrad)
-
-
-def _schedule(recipe: TrainingRecipe) -> list[dict[str, Any]]:
-    if recipe.schedule_steps:
-        return _schedule_in_steps(recipe)
-    parts: list[dict[str, Any]] = []
-    warmup = min(recipe.warmup_epochs, recipe.epochs - 1)
-    common = {"by_epoch": True, "convert_to_iter_based": True}
-    if warmup > 0:
-        parts.append({"type": "LinearLR", "start_factor": 0.01, "begin": 0, "end": warmup, **common})
-    if recipe.schedule == "cosine":
-        parts.append(
-            {"type": "CosineAnnealingLR", "begin": warmup, "end": recipe.epochs, "eta_min_ratio": 0.01, **common}
-        )
-    return parts
-
-
-def _schedule_in_steps(recipe: TrainingRecipe) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = []
-    warmup, end = recipe.warmup_steps, recipe.schedule_steps
-    if warmup > 0:
-        parts.append({"type": "LinearLR", "start_factor": 0.01, "begin": 0, "end": warmup, "by_epoch": False})
-    if recipe.schedule == "cosine":
-        # mmengine leaves out the step at which a part ends, where the rate would be lowest
-        whole = {"begin": warmup, "end": end + 1, "T_max": end - warmup, "by_epoch": False}
-        parts.append({"type": "CosineAnnealingLR", "eta_min_ratio": 0.01, **whole})
-    return parts
 
 
 def _train_loader(
