@@ -45,6 +45,7 @@ setup(
     package_data={"medbench": ["py.typed"]},
     install_requires=[
         "click>=8.1",
+        "defusedxml>=0.7.1",
         "filelock>=3.12",
         "huggingface-hub>=1",
         "matplotlib>=3.9",

@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 from medbench.hookspecs import hookimpl
 from medbench_datasets import (
+    brain_pubmed,
+    brain_pubmed_panels,
+    brain_pubmed_panels_first,
     chestx_ray14,
     chexpert,
     covid_cxr,
     covidx,
     image_folder,
+    iu_xray,
     kermany,
     label_table,
     mimic_cxr,
     ms_cxr_t,
     ms_cxr_t_sentences,
     object_cxr,
+    path_vqa,
+    roco,
     rsna,
     siim,
+    slake,
     tbx11k,
     vindr_cxr,
+    vqa_med_2019,
+    vqa_rad,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +49,15 @@ _MODULES = (
     kermany,
     ms_cxr_t,
     ms_cxr_t_sentences,
+    iu_xray,
+    roco,
+    brain_pubmed,
+    brain_pubmed_panels,
+    brain_pubmed_panels_first,
+    vqa_rad,
+    slake,
+    path_vqa,
+    vqa_med_2019,
     image_folder,
     label_table,
 )

@@ -1,4 +1,4 @@
-"""The public covid-chestxray collection: radiographs with lung masks (V7 Labs) and lung boxes (GeneralBlockchain).
+"""The public covid-chestxray collection: radiographs with lung masks (V7 Labs), lung boxes (GeneralBlockchain) and notes.
 
 A folder holds ``metadata.csv``, the images, and where there are any ``lung_masks/<image name>.png`` and
 ``lung_boxes.coco.json``. The root is one such folder, or holds several as direct sub-folders, which are read together.
@@ -21,6 +21,7 @@ from medbench_datasets.folders import is_clutter
 from medbench_datasets.rasters import read_mask, read_size
 from medbench_datasets.splits import divide
 from medbench_datasets.tables import SURPLUS, TableRow, read_csv
+from medbench_datasets.texts import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ XRAY = "x-ray"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 VALID_SHARE, TEST_SHARE = 0.15, 0.25
 DUPLICATE = "duplicate-id"
+NOTES, NOTES_COLUMN = "notes", "clinical_notes"
 
 SPEC = DatasetSpec(
     id="covid-cxr",
@@ -52,7 +54,10 @@ SPEC = DatasetSpec(
     files=(
         ExpectedFile(
             path=METADATA_FILE,
-            purpose="one row an image: patientid, finding, and image or filename; here, or all of this in direct sub-folders",
+            purpose=(
+                "one row an image: patientid, finding, image or filename, maybe clinical_notes; here, or all of this in direct "
+                "sub-folders"
+            ),
             required=False,
         ),
         ExpectedFile(path=IMAGES, purpose="PNG and JPEG images", kind="folder", required=False),
@@ -63,7 +68,7 @@ SPEC = DatasetSpec(
         ExpectedFile(path=f"*/{MASKS}", purpose="lung masks of a sub-folder", kind="folder", required=False),
         ExpectedFile(path=f"*/{BOXES_FILE}", purpose="lung boxes of a sub-folder", required=False),
     ),
-    supervision=frozenset({"labels", "boxes", "masks"}),
+    supervision=frozenset({"labels", "boxes", "masks", "captions"}),
     label_names=(LABEL,),
     box_names=LUNGS,
     splits=(
@@ -75,11 +80,16 @@ SPEC = DatasetSpec(
             ),
             source="medbench; the collection publishes none",
         ),
+        SplitSpec(
+            name=NOTES,
+            rule="images with clinical notes; their patients divided by the rule of split 'patient'",
+            source="medbench; the collection publishes none",
+        ),
     ),
     reader="medbench_datasets.covid_cxr:read",
     phantom="medbench_datasets.covid_cxr_phantom:write_phantom",
     citation="Cohen et al., COVID-19 Image Data Collection: Prospective Predictions Are the Future, MELBA, 2020",
-    tags=("chest-xray", "detection", "segmentation"),
+    tags=("chest-xray", "detection", "segmentation", "retrieval"),
 )
 
 
@@ -97,15 +107,15 @@ def read(root: Path) -> RawDataset:
     """One sample an X-ray image, in the order of the metadata; ids are file names, with the folder before them where needed.
 
     ``boxes`` and ``mask`` are None where the collection has none for an image, or has one that does not fit it. A patient
-    number means the same patient in every folder, since all are parts of one collection. Raises `MissingDataError` where
-    there is no metadata, or it lacks a column, or the boxes are not COCO JSON.
+    number means the same patient in every folder, since all are parts of one collection. ``texts`` is the case's clinical
+    note, where there is one: several images of a patient may share it, and it may tell more than they show. Raises
+    `MissingDataError` where there is no metadata, or it lacks a column, or the boxes are not COCO JSON.
     """
     problems: list[Problem] = []
     entries = [entry for folder in _folders(root) for entry in _read_folder(root, folder, problems)]
     samples = _with_unique_ids(entries)
-    return RawDataset(
-        samples=samples, splits={"patient": _split(samples)}, problems=tuple(problems), listed=len(entries)
-    )
+    splits = {"patient": _split(samples), NOTES: _split([sample for sample in samples if sample.texts])}
+    return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(entries))
 
 
 def _folders(root: Path) -> list[str]:
@@ -149,6 +159,7 @@ def _read_folder(root: Path, folder: str, problems: list[Problem]) -> list[_Entr
             boxes=_boxes_on(boxes.get(str(image), boxes.get(image.name)), size, where, problems),
             mask=_mask_on(base / MASKS / f"{image.name}.png", size, where, problems),
             attributes=_attributes(row),
+            texts=(note,) if (note := one_line(row.cells.get(NOTES_COLUMN, ""))) else (),
         )
         entries.append(_Entry(folder, sample))
     return entries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from medbench_datasets import covid_cxr, drawing, people
+from medbench_datasets import covid_cxr, drawing, people, phantom_reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 
     from medbench.samples import Box, PhantomSize
 
-_COLUMNS = ("patientid", "offset", "sex", "age", "finding", "view", "modality", "folder", "filename")
-_POSITIVE_SHARE, _SECOND_IMAGE_SHARE, _MASK_SHARE = 0.5, 0.3, 0.9
+_COLUMNS = (
+    "patientid",
+    "offset",
+    "sex",
+    "age",
+    "finding",
+    "view",
+    "modality",
+    "folder",
+    "filename",
+    covid_cxr.NOTES_COLUMN,
+)
+_POSITIVE_SHARE, _SECOND_IMAGE_SHARE, _MASK_SHARE, _NOTE_SHARE = 0.5, 0.3, 0.9, 0.8
 
 
 class Case(NamedTuple):
@@ -34,11 +45,13 @@ class Case(NamedTuple):
     pixels: NDArray[np.uint8]
     boxes: tuple[Box, ...]
     mask: NDArray[np.bool_] | None
+    note: str
 
 
 def draw_cases(size: PhantomSize) -> Iterator[Case]:
     """``size.images`` images of somewhat fewer patients; same size, same cases."""
     rng = np.random.default_rng(size.seed)
+    words = np.random.default_rng((size.seed, 1))  # apart, so that images stay the same whatever the wording
     patient, offset, person, ill = 0, 0, people.invent(rng), False
     for index in range(size.images):
         if index and offset == 0 and rng.random() < _SECOND_IMAGE_SHARE:
@@ -47,9 +60,11 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
             patient, offset, person, ill = patient + 1, 0, people.invent(rng), bool(rng.random() < _POSITIVE_SHARE)
         thorax = drawing.draw_thorax(size.side, rng)
         lungs = thorax.right_lung, thorax.left_lung
-        if ill:
-            for lung in lungs:
-                thorax, _ = drawing.add_opacity(thorax, lung, rng)
+        drawn = []
+        for lung in lungs if ill else ():
+            thorax, box = drawing.add_opacity(thorax, lung, rng)
+            drawn.append(phantom_reports.locate(phantom_reports.OPACITY, box, size.side))
+        note = phantom_reports.caption_text(drawn, words)
         yield Case(
             name=f"{person.patient_id[:8]}-{offset}.png",
             patient_id=patient,
@@ -59,6 +74,7 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
             pixels=drawing.finish(thorax, rng),
             boxes=tuple(drawing.tight_box(lung, label) for label, lung in enumerate(lungs)),
             mask=thorax.lungs if rng.random() < _MASK_SHARE else None,
+            note=note if words.random() < _NOTE_SHARE else "",
         )
 
 
@@ -74,7 +90,7 @@ def write_phantom(root: Path, size: PhantomSize) -> None:
         for case in draw_cases(size):
             seen = case.attributes
             person = [case.patient_id, case.offset, seen["sex"], seen["age"], case.finding, seen["view"]]
-            table.writerow([*person, "X-ray", covid_cxr.IMAGES, case.name])
+            table.writerow([*person, "X-ray", covid_cxr.IMAGES, case.name, case.note])
             Image.fromarray(case.pixels).save(root / covid_cxr.IMAGES / case.name)
             if case.mask is not None:
                 Image.fromarray(case.mask).save(root / covid_cxr.MASKS / f"{case.name}.png")

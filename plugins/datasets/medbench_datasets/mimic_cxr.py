@@ -2,19 +2,23 @@
 
 The root holds the release's tables (``mimic-cxr-2.0.0-*.csv`` or ``.csv.gz``) and the images,
 ``files/p10/p10000032/s50414267/<dicom_id>.jpg``. Labels belong to a study, and are repeated on each of its images; a blank
-is unknown and -1 uncertain. Laterals are samples too, but the split holds frontal images alone.
+is unknown and -1 uncertain. Laterals are samples too, but the official split holds frontal images alone. MIMIC-CXR's
+reports may lie beside the images, and R2Gen's ``annotation.json`` in the root.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
+from medbench_datasets import r2gen
 from medbench_datasets.cells import read_labels
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS, Patient, read_patients
+from medbench_datasets.mimic_cxr_reports import SECTIONS, Study, read_reports
 from medbench_datasets.seen_names import Complaint, SeenNames, usable_rows
 from medbench_datasets.tables import SURPLUS, find_table, is_file_name, read_csv
 
@@ -42,6 +46,8 @@ LABELS = (
     "Pneumothorax",
     "Support Devices",
 )
+REPORTS = "reports"
+ANNOTATIONS = (r2gen.ANNOTATION, "mimic_annotation.json")
 METADATA_COLUMNS = ("dicom_id", "subject_id", "study_id", "ViewPosition")
 SPLIT_COLUMNS = ("dicom_id", "study_id", "subject_id", "split")
 PARTS = {"train": "train", "validate": "valid", "test": "test"}
@@ -65,18 +71,31 @@ SPEC = DatasetSpec(
         ExpectedFile(path=f"{CHEXPERT}.csv*", purpose="14 labels a study, by the CheXpert labeller; may be .gz"),
         ExpectedFile(path=IMAGES, purpose="JPEG images, p<10>/p<subject_id>/s<study_id>/<dicom_id>.jpg", kind="folder"),
         ExpectedFile(
+            path=REPORTS,
+            purpose="MIMIC-CXR's reports, p<10>/p<subject_id>/s<study_id>.txt; they may lie in files/ beside the images",
+            kind="folder",
+            required=False,
+        ),
+        ExpectedFile(path="*annotation.json", purpose="R2Gen's reports and split of MIMIC-CXR", required=False),
+        ExpectedFile(
             path=f"{PATIENTS}.csv*",
             purpose=f"MIMIC-IV's table of patients, for sex and age; columns {', '.join(PATIENT_COLUMNS)}; may be .gz",
             required=False,
         ),
     ),
-    supervision=frozenset({"labels"}),
+    supervision=frozenset({"labels", "reports"}),
     label_names=LABELS,
     splits=(
         SplitSpec(
             name="official",
             rule="frontal images (ViewPosition PA or AP) of the released split: train, validate as valid, test",
             source="MIMIC-CXR-JPG 2.0.0",
+        ),
+        SplitSpec(
+            name=r2gen.SPLIT,
+            rule="R2Gen's annotation.json, every view; val as valid",
+            source="R2Gen, Chen et al., EMNLP 2020",
+            sizes={"train": 270790, "valid": 2130, "test": 3858},
         ),
     ),
     reader="medbench_datasets.mimic_cxr:read",
@@ -85,23 +104,20 @@ SPEC = DatasetSpec(
         "Johnson et al., MIMIC-CXR-JPG, a large publicly available database of labeled chest radiographs, "
         "arXiv 1901.07042, 2019"
     ),
-    tags=("chest-xray", "classification"),
+    tags=("chest-xray", "classification", "report-generation", "retrieval"),
 )
-
-
-class _Study(NamedTuple):
-    """A study's key: subject and study, as the tables write them."""
-
-    subject: str
-    study: str
 
 
 def read(root: Path) -> RawDataset:
     """One sample a row of the metadata, in its order; the id is ``dicom_id``.
 
     A study that the label table does not name has no labels; one whose labels are malformed is left out, as is a malformed
-    row. Sex and age come with MIMIC-IV's table of patients, where it lies in the root. Raises `MissingDataError` where one
-    of the three tables is absent, damaged or lacks a column.
+    row. Sex and age come with MIMIC-IV's table of patients, where it lies in the root.
+
+    ``texts`` is the report that R2Gen gives for the image (the findings), else the findings section of the study's report
+    file, else its impression, else its last paragraph; it is empty where there is no report. ``details`` hold those sections
+    (see `medbench_datasets.mimic_cxr_reports.sections_of`). Raises `MissingDataError` where one of the three tables is
+    absent, damaged or lacks a column, or where R2Gen's file is damaged.
     """
     problems: list[Problem] = []
     metadata = _require(root, METADATA)
@@ -109,12 +125,22 @@ def read(root: Path) -> RawDataset:
     rows = usable_rows(metadata.name, listed, _complaint, lambda row: row.cells["dicom_id"], seen, problems)
     labels = _read_labels(_require(root, CHEXPERT), problems)
     patients = read_patients(root, problems)
+    usable = [(row, known) for row in rows if (known := labels.get(_study(row), {})) is not None]
+    reports = read_reports(root, (_study(row) for row, _ in usable), problems)
+    studies = _annotated(root, problems)
     samples = tuple(
-        _sample(row, known, patients.get(row.cells["subject_id"]))
-        for row in rows
-        if (known := labels.get(_study(row), {})) is not None
+        _sample(
+            row,
+            known,
+            patients.get(row.cells["subject_id"]),
+            reports.get(_study(row), {}),
+            studies.get(row.cells["dicom_id"]),
+        )
+        for row, known in usable
     )
     splits = {"official": _official(_require(root, SPLIT), samples, problems)}
+    if studies:
+        splits[r2gen.SPLIT] = _r2gen(studies, samples)
     return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(listed) - seen.repeats)
 
 
@@ -125,8 +151,8 @@ def _require(root: Path, stem: str) -> Path:
     return path
 
 
-def _study(row: TableRow) -> _Study:
-    return _Study(row.cells["subject_id"], row.cells["study_id"])
+def _study(row: TableRow) -> Study:
+    return Study(row.cells["subject_id"], row.cells["study_id"])
 
 
 def _complaint(row: TableRow) -> Complaint | None:
@@ -141,9 +167,9 @@ def _complaint(row: TableRow) -> Complaint | None:
     return None
 
 
-def _read_labels(path: Path, problems: list[Problem]) -> dict[_Study, dict[str, int] | None]:
+def _read_labels(path: Path, problems: list[Problem]) -> dict[Study, dict[str, int] | None]:
     """Labels by study; None, reported, where they are malformed or given twice and differ."""
-    labels: dict[_Study, dict[str, int] | None] = {}
+    labels: dict[Study, dict[str, int] | None] = {}
     for row in read_csv(path, ("subject_id", "study_id", *LABELS)):
         where, study = f"{path.name}:{row.line}", _study(row)
         try:
@@ -163,9 +189,24 @@ def _read_labels(path: Path, problems: list[Problem]) -> dict[_Study, dict[str, 
     return labels
 
 
-def _sample(row: TableRow, labels: Mapping[str, int], patient: Patient | None) -> Sample:
+def _annotated(root: Path, problems: list[Problem]) -> dict[str, r2gen.Study]:
+    """R2Gen's studies by the name of their first image, which is the ``dicom_id``."""
+    path = next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
+    if path is None:
+        return {}
+    return {PurePosixPath(study.images[0]).stem: study for study in r2gen.read_annotation(path, problems).studies}
+
+
+def _sample(
+    row: TableRow,
+    labels: Mapping[str, int],
+    patient: Patient | None,
+    report: Mapping[str, str],
+    annotated: r2gen.Study | None,
+) -> Sample:
     """The one place where all that is known of an image comes together."""
     cells = row.cells
+    text = annotated.report if annotated else next((report[name] for name in SECTIONS if name in report), "")
     subject, study = _study(row)
     view = _VIEWS.get(cells["ViewPosition"].upper(), cells["ViewPosition"].upper())
     known = patient.attributes(cells.get("StudyDate", "")) if patient else {}
@@ -175,6 +216,8 @@ def _sample(row: TableRow, labels: Mapping[str, int], patient: Patient | None) -
         image=f"{IMAGES}/p{subject[:2]}/p{subject}/s{study}/{cells['dicom_id']}.jpg",
         labels=labels,
         attributes={**known, "view": view} if view else known,
+        texts=(text,) if text else (),
+        details=report,
     )
 
 
@@ -193,6 +236,16 @@ def _official(path: Path, samples: Sequence[Sample], problems: list[Problem]) ->
         if sample.attributes.get("view") in FRONTAL and sample.sample_id in part_of:
             parts[part_of[sample.sample_id]].append(sample.sample_id)
     return keep_patients_apart(parts, patient_of, "split official", problems)
+
+
+def _r2gen(studies: Mapping[str, r2gen.Study], samples: Sequence[Sample]) -> dict[str, list[str]]:
+    """The images by R2Gen's part, in the order of its file; one without a usable row shows in the count."""
+    usable = {sample.sample_id for sample in samples}
+    parts: dict[str, list[str]] = {part: [] for part in r2gen.PARTS.values()}
+    for name, study in studies.items():
+        if name in usable:
+            parts[study.part].append(name)
+    return parts
 
 
 def _read_split(path: Path, problems: list[Problem]) -> dict[str, str]:

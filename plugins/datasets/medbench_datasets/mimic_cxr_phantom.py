@@ -1,17 +1,21 @@
-"""A generated stand-in for MIMIC-CXR-JPG in the official raw form: packed tables, labels by study, laterals beside frontals."""
+"""A generated stand-in for MIMIC-CXR-JPG in the official raw form: packed tables, labels by study, laterals beside frontals.
+
+Reports of MIMIC-CXR and R2Gen's annotation file lie beside them.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from medbench.samples import UNCERTAIN
-from medbench_datasets import mimic_cxr
+from medbench_datasets import mimic_cxr, phantom_reports, r2gen
 from medbench_datasets.cells import write_label
 from medbench_datasets.chest_findings import draw_visits
 from medbench_datasets.chexpert_splits import COMPETITION
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medbench.samples import PhantomSize
+    from medbench_datasets.chest_findings import Visit
 
 METADATA_HEADER = (
     "dicom_id",
@@ -45,6 +50,17 @@ _RARE = tuple(name for name in mimic_cxr.LABELS if name not in {*COMPETITION, _N
 _PARTS = ("train", "test", "validate", "train", "train", "test", "train", "train")
 _FIRST_SUBJECT, _FIRST_STUDY, _YEAR = 10_000_001, 50_000_001, 2150
 _LATERAL_SHARE, _DOUBTED_SHARE, _BLANK_SHARE = 0.25, 0.05, 0.5
+_R2GEN_PARTS = {"train": "train", "validate": "val", "test": "test"}
+_NO_FINDINGS_EVERY, _NO_HEADING_EVERY = 8, 12
+_TITLE = " " * 33 + "FINAL REPORT\n EXAMINATION:  CHEST RADIOGRAPH\n \n INDICATION:  ___ with cough.\n"
+
+
+class Report(NamedTuple):
+    """A study's report as it is filed; the sections on one line, '' where it has none."""
+
+    text: str
+    findings: str
+    impression: str
 
 
 class Case(NamedTuple):
@@ -60,12 +76,14 @@ class Case(NamedTuple):
     date: str
     findings: frozenset[str]
     labels: Mapping[str, int]
+    report: Report
     pixels: NDArray[np.uint8]
 
 
 def draw_cases(size: PhantomSize) -> Iterator[Case]:
     """``size.images`` images; parts go by subject, as officially; same size, same cases."""
     rng = np.random.default_rng(size.seed)
+    words = np.random.default_rng((size.seed, 1))  # apart, so that images stay the same whatever the wording
     for index, visit in enumerate(draw_visits(size, rng, common=COMPETITION, rare=_RARE)):
         lateral = bool(rng.random() < _LATERAL_SHARE) and visit.number > 0
         labels = {name: _mined(name in visit.boxes, rng) for name in mimic_cxr.LABELS}
@@ -81,12 +99,14 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
             date=f"{_YEAR + visit.number}0101",
             findings=frozenset(visit.boxes),
             labels={name: value for name, value in labels.items() if value is not None},
+            report=_report(index, visit, size.side, words),
             pixels=visit.pixels,
         )
 
 
 def write_phantom(root: Path, size: PhantomSize) -> None:
-    """Write the release's three tables, MIMIC-IV's of patients and the JPEG images; same size, same bytes."""
+    """Write the release's three tables, MIMIC-IV's of patients, the JPEG images, reports and R2Gen's list; same bytes."""
+    records: dict[str, list[dict[str, object]]] = {part: [] for part in r2gen.PARTS}
     metadata: list[list[object]] = []
     split: list[list[object]] = []
     labels: list[list[object]] = []
@@ -96,6 +116,13 @@ def write_phantom(root: Path, size: PhantomSize) -> None:
         path = root / mimic_cxr.IMAGES / f"p{subject[:2]}" / f"p{subject}" / f"s{case.study}" / f"{case.dicom_id}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(case.pixels).save(path, quality=95)
+        path.parent.with_suffix(".txt").write_text(case.report.text, encoding="utf-8")
+        if case.report.findings:
+            image = path.relative_to(root / mimic_cxr.IMAGES).as_posix()
+            record = {"id": case.dicom_id, "study_id": case.study, "subject_id": case.subject}
+            records[_R2GEN_PARTS[case.part]].append(
+                {**record, "report": case.report.findings, "image_path": [image], "split": _R2GEN_PARTS[case.part]}
+            )
         shape = [size.side, size.side]
         metadata.append([case.dicom_id, subject, case.study, "", case.view, *shape, case.date, "80000.000", "", "", ""])
         split.append([case.dicom_id, case.study, subject, case.part])
@@ -105,6 +132,19 @@ def write_phantom(root: Path, size: PhantomSize) -> None:
     _write(root / f"{mimic_cxr.SPLIT}.csv.gz", mimic_cxr.SPLIT_COLUMNS, split)
     _write(root / f"{mimic_cxr.CHEXPERT}.csv.gz", ("subject_id", "study_id", *mimic_cxr.LABELS), labels)
     _write(root / f"{PATIENTS}.csv.gz", PATIENT_COLUMNS, list(patients.values()))
+    (root / r2gen.ANNOTATION).write_text(json.dumps(records), encoding="utf-8")
+
+
+def _report(index: int, visit: Visit, side: int, rng: np.random.Generator) -> Report:
+    """The report of a visit: mostly both sections, at times an impression alone, at times a paragraph without headings."""
+    drawn = [phantom_reports.locate(name.lower(), box, side) for name, box in visit.boxes.items()]
+    findings, impression = phantom_reports.findings_text(drawn, rng), phantom_reports.impression_text(drawn, rng)
+    if index % _NO_HEADING_EVERY == _NO_HEADING_EVERY - 1:
+        return Report(f"{_TITLE} \n {findings}\n", "", "")
+    if index % _NO_FINDINGS_EVERY == _NO_FINDINGS_EVERY - 1:
+        return Report(f"{_TITLE} \n IMPRESSION:  {impression}\n", "", impression)
+    filed = findings.replace(". ", ".\n ")
+    return Report(f"{_TITLE} \n FINDINGS:  {filed}\n \n IMPRESSION:  {impression}\n", findings, impression)
 
 
 def _mined(present: bool, rng: np.random.Generator) -> int | None:
