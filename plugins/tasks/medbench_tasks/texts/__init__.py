@@ -1,0 +1,1 @@
+"""What is measured of texts: reports against reports, the findings they tell of, answers against answers."""
