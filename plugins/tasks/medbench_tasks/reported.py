@@ -1,6 +1,6 @@
 """Figures that papers print for our tasks, with the table each stands in. Shares of 1, not percent.
 
-Only rows that could be checked against a document are here; a dash in the table (below 1 %) is left out.
+Only rows that could be checked against a document are here; a dash in a table (below 1 %) is left out.
 """
 
 from __future__ import annotations
@@ -89,3 +89,21 @@ RSNA_LINEAR = _rows(_RSNA_LINEAR, "auroc", f"{_MGCA}, Table 1")
 COVIDX_LINEAR = _rows(_COVIDX_LINEAR, "accuracy", f"{_MGCA}, Table 1")
 SIIM_SEGMENTATION = _rows(_SIIM_SEGMENTATION, "dice-as-released", f"{_MGCA}, Table 3")
 RSNA_SEGMENTATION = _rows(_RSNA_SEGMENTATION, "dice-as-released", f"{_MGCA}, Table 3")
+
+_MED_VQA = {
+    "mevf-base": {"accuracy": 66.1, "open-accuracy": 49.2, "closed-accuracy": 77.2},
+    "mevf-cr": {"accuracy": 71.6, "open-accuracy": 60.0, "closed-accuracy": 79.3},
+}
+VQA_RAD = tuple(
+    ReportedResult(
+        method=method,
+        metric=metric,
+        value=round(value / 100, 4),
+        fraction=1.0,
+        recipe="motor",
+        source="README of Awenbocc/med-vqa, the code that MOTOR's question answering builds on",
+    )
+    for method, values in _MED_VQA.items()
+    for metric, value in values.items()
+)
+"""MEVF with a plain classifier and with conditional reasoning: two heads, a question's true type given, as in `motor`."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from medbench_tasks.catalogue import classification, dense, frozen
+from medbench_tasks.catalogue import classification, dense, frozen, texts
 
-TASKS = (*dense.TASKS, *classification.TASKS, *frozen.TASKS)
+TASKS = (*dense.TASKS, *classification.TASKS, *frozen.TASKS, *texts.TASKS)

@@ -1,0 +1,56 @@
+"""Reports that cost no decoder: the most frequent one of training, and that of the training image most like the test's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import adaptive_avg_pool2d, normalize
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medbench.features import Features
+    from medbench_tasks.generation.studies import Studies
+
+_BLOCK = 1 << 25
+_SIDE = 16
+
+
+def most_frequent(train: Studies) -> int:
+    """The first training study that has the most frequent reference; of equally frequent ones the first in the alphabet."""
+    counts = Counter(train.references)
+    commonest = min(counts, key=lambda reference: (-counts[reference], reference))
+    return train.references.index(commonest)
+
+
+def nearest_studies(train: Studies, test: Studies, features: Features) -> list[int]:
+    """For each test study the training study whose first image is nearest.
+
+    Nearest by the cosine of what the method's ImageEncoder says of them; of the pixels of 16 x 16 thumbnails, less their
+    mean, where it has none. Of equally near ones the first.
+    """
+    if "ImageEncoder" in features.capabilities:
+        known, asked = (features.encode(part.manifest) for part in (train, test))
+    else:
+        known, asked = (features.rows(part.manifest, f"thumbnail-{_SIDE}", _thumbnail) for part in (train, test))
+    return _nearest(known, asked, features.compute.device)
+
+
+def _thumbnail(_model: object, images: Tensor) -> Tensor:
+    small = adaptive_avg_pool2d(images.float().mean(1, keepdim=True), _SIDE).flatten(1)
+    return small - small.mean(1, keepdim=True)
+
+
+def _nearest(known: NDArray[np.float32], asked: NDArray[np.float32], device: str) -> list[int]:
+    """(M, D) and (N, D) -> for each of N the index of the nearest of M, by cosine."""
+    index = normalize(torch.from_numpy(known).to(device))
+    step = max(1, _BLOCK // len(known))
+    found: list[int] = []
+    for start in range(0, len(asked), step):
+        block = normalize(torch.from_numpy(asked[start : start + step]).to(device))
+        found += (block @ index.T).argmax(dim=1).tolist()
+    return found
