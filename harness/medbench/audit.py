@@ -101,7 +101,10 @@ def _shared_patients(table: pa.Table) -> list[Problem]:
 
 
 def _repeated_pixels(table: pa.Table, facts: Sequence[ImageFacts]) -> list[Problem]:
-    """Images with the same pixels as an earlier one; those that lie in two parts of a split are a leak."""
+    """Images with the same pixels as an earlier one; those that lie in two parts of a split are a leak.
+
+    Of a study it is the first image that is compared.
+    """
     ids = table.column("sample_id").to_pylist()
     images = table.column("image").to_pylist()
     first: dict[str, int] = {}

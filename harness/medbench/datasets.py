@@ -114,7 +114,8 @@ class DatasetFiles:
     def signature(self) -> str:
         """Changes when an expected file changes, or a folder at any depth gains or loses an entry; reads no content.
 
-        Links are followed, hidden entries do not count, and a dangling link is an entry like another.
+        In folders, files of text (reports, boxes, lists) change it too; images are told by name alone. Links are followed,
+        hidden entries do not count, and a dangling link is an entry like another.
         """
         digest = hashlib.sha256(repr(self.phantom).encode())
         for expected in self.spec.files:
@@ -135,18 +136,32 @@ def _matches(root: Path, expected: ExpectedFile) -> Iterator[Path]:
     return (root / name for name in names)
 
 
+_TEXTS = (".csv", ".gz", ".json", ".txt", ".xml")
+"""Files inside folders of which there are few enough, or which matter enough, to ask for their size and time."""
+
+
 def _listing(top: Path) -> Iterator[str]:
-    """A line a folder under ``top``: its path and the names in it; a folder reached twice by links is listed once."""
-    visited: set[str] = set()
+    """A line a folder under ``top``: its path and what is in it; a folder reached twice by links is listed once."""
+    visited: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(top, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:
+        place = os.stat(folder)  # noqa: PTH116 - hundreds of thousands of folders
+        if (place.st_dev, place.st_ino) in visited:
             folders.clear()
             continue
-        visited.add(real)
+        visited.add((place.st_dev, place.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names = sorted(name for name in files if not name.startswith("."))
+        names = [_entry(folder, name) for name in sorted(files) if not name.startswith(".")]
         yield repr((os.path.relpath(folder, top), folders, names))
+
+
+def _entry(folder: str, name: str) -> str | tuple[str, int, int]:
+    if not name.lower().endswith(_TEXTS):
+        return name
+    try:
+        found = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118
+    except OSError:
+        return name
+    return name, found.st_size, found.st_mtime_ns
 
 
 def locate(spec: DatasetSpec, settings: Settings) -> DatasetFiles:

@@ -11,7 +11,6 @@ readable images are in it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,10 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medbench.errors import MissingDataError
-from medbench.images import read_grey
+from medbench.images import read_region
 from medbench.samples import Box, Mask, Region, Sample
 
 if TYPE_CHECKING:
@@ -97,8 +95,8 @@ class Row:
     details: Mapping[str, str] = field(default_factory=dict)
 
     def pixels(self) -> NDArray[np.uint8]:
-        """(H, W) uint8 grey pixels, decoded now. Raises `medbench.images.ImageError`."""
-        return read_grey(self.image)
+        """(H, W) uint8 grey pixels, of the region where it is of one, decoded now. Raises `medbench.images.ImageError`."""
+        return read_region(self.image, self.region, colour=False)
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,12 @@ class Manifest:
         name = f"{split}/{part}"
         keep = [index for index, names in enumerate(self.table.column("splits").to_pylist()) if name in names]
         if not keep:
-            raise MissingDataError(f"{self.dataset} has no readable sample in the {part} part of split '{split}'")
+            there = sorted({one for names in self.table.column("splits").to_pylist() for one in names})
+            raise MissingDataError(
+                f"{self.dataset} has no readable sample in the {part} part of split '{split}'"
+                f" (there are: {', '.join(there) or 'none'})",
+                fix=f"medbench show {self.dataset} says which files make that split",
+            )
         return self.take(keep)
 
     def take(self, indices: Sequence[int]) -> Manifest:
@@ -229,37 +232,46 @@ class Manifest:
         return replace(self, table=self.table.take(pa.array(indices, pa.int64())))
 
 
+_BATCH = 10_000
+"""Rows that are made into Arrow's form at once: as Python objects a row takes ten times the room."""
+
+
 def build_table(samples: Sequence[Sample], label_names: Sequence[str], facts: Sequence[ImageFacts]) -> pa.Table:
     """Samples and the facts read off their images -> a table of `SCHEMA` with empty ``splits``."""
-    return pa.Table.from_pylist(
-        [
-            {
-                "sample_id": sample.sample_id,
-                "patient_id": sample.patient_id,
-                "image": sample.image,
-                "image_sha256": fact.sha256,
-                "height": fact.height,
-                "width": fact.width,
-                "labels": [sample.labels.get(name, -1) for name in label_names],
-                "boxes": None if sample.boxes is None else [list(box[1:]) for box in sample.boxes],
-                "box_labels": None if sample.boxes is None else [box.label for box in sample.boxes],
-                "mask_size": None if sample.mask is None else [sample.mask.height, sample.mask.width],
-                "mask_counts": None if sample.mask is None else sample.mask.counts,
-                **{name: sample.attributes.get(name) for name in ATTRIBUTES},
-                "splits": [],
-                "previous": sample.previous,
-                "previous_sha256": fact.previous_sha256,
-                "texts": list(sample.texts),
-                "others": list(sample.others),
-                "others_sha256": list(fact.others_sha256),
-                "region": None if sample.region is None else list(sample.region),
-                "answers": list(sample.answers),
-                "details": sorted(sample.details.items()),
-            }
-            for sample, fact in zip(samples, facts, strict=True)
-        ],
-        schema=SCHEMA,
-    )
+    pairs = list(zip(samples, facts, strict=True))
+    batches = [
+        pa.Table.from_pylist(
+            [_cells(sample, label_names, fact) for sample, fact in pairs[start : start + _BATCH]], schema=SCHEMA
+        )
+        for start in range(0, len(pairs), _BATCH)
+    ]
+    return pa.concat_tables(batches) if batches else SCHEMA.empty_table()
+
+
+def _cells(sample: Sample, label_names: Sequence[str], fact: ImageFacts) -> dict[str, Any]:
+    return {
+        "sample_id": sample.sample_id,
+        "patient_id": sample.patient_id,
+        "image": sample.image,
+        "image_sha256": fact.sha256,
+        "height": fact.height,
+        "width": fact.width,
+        "labels": [sample.labels.get(name, -1) for name in label_names],
+        "boxes": None if sample.boxes is None else [list(box[1:]) for box in sample.boxes],
+        "box_labels": None if sample.boxes is None else [box.label for box in sample.boxes],
+        "mask_size": None if sample.mask is None else [sample.mask.height, sample.mask.width],
+        "mask_counts": None if sample.mask is None else sample.mask.counts,
+        **{name: sample.attributes.get(name) for name in ATTRIBUTES},
+        "splits": [],
+        "previous": sample.previous,
+        "previous_sha256": fact.previous_sha256,
+        "texts": list(sample.texts),
+        "others": list(sample.others),
+        "others_sha256": list(fact.others_sha256),
+        "region": None if sample.region is None else list(sample.region),
+        "answers": list(sample.answers),
+        "details": sorted(sample.details.items()),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,31 +290,3 @@ class ImageFacts:
     low: int = 0
     high: int = 0
     mean: float = 0.0
-
-
-def content_hash(table: pa.Table, *, dataset: str, version: int, names: Sequence[Sequence[str]]) -> str:
-    """SHA-256 over the dataset's id, its reader's version, what its numbers mean and every cell.
-
-    ``names`` are the label names, the label values and the box names. It is independent of Parquet's own bytes.
-    """
-    digest = hashlib.sha256(repr((dataset, version, [list(one) for one in names])).encode())
-    for batch in table.combine_chunks().to_batches(max_chunksize=4096):
-        for row in batch.to_pylist():
-            digest.update(repr(sorted(row.items())).encode())
-    return digest.hexdigest()
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write Parquet at ``path``; the caller makes it atomic."""
-    pq.write_table(table, path, compression="zstd")
-
-
-def read_table(path: Path) -> pa.Table:
-    """Read a manifest's table. Raises `MissingDataError` where it is damaged."""
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise MissingDataError(f"the manifest {path.name} is damaged", fix="medbench data prepare --force") from error
-    if table.schema != SCHEMA:
-        raise MissingDataError(f"the manifest {path.name} has other columns", fix="medbench data prepare --force")
-    return table

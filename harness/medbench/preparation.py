@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from medbench import datasets, manifest
+from medbench import datasets, manifest, manifest_files
 from medbench.audit import audit, intensity, label_counts, part_sizes
 from medbench.checkpoints import sha256_of
 from medbench.datasets import DatasetFiles, ManifestInfo, ProblemGroup
@@ -55,7 +55,7 @@ class Examined:
 def prepare(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> ManifestInfo:
     """Make the manifest of a dataset and write it to the cache. Raises as `examine` does."""
     examined = examine(files, progress, allow_incomplete=allow_incomplete)
-    write_atomically(files.table_path, lambda path: manifest.write_table(examined.table, path))
+    write_atomically(files.table_path, lambda path: manifest_files.write_table(examined.table, path))
     info = msgspec.structs.replace(examined.info, table_sha256=sha256_of(files.table_path))
     write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
     return info
@@ -84,7 +84,7 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
         dataset=spec.id,
         dataset_version=spec.version,
         signature=signature,
-        sha256=manifest.content_hash(
+        sha256=manifest_files.content_hash(
             table,
             dataset=spec.id,
             version=spec.version,
@@ -117,12 +117,13 @@ def check_losses(raw: RawDataset, checked: Checked, dataset: str, root: str, *, 
     for split, parts in raw.splits.items():
         for part, ids in parts.items():
             shares[f" of {split}/{part}"] = (sum(one not in usable for one in ids), len(ids))
-    first = checked.problems[0] if checked.problems else Problem("bad-row", dataset, "the reader left rows out")
+    told = (*checked.problems, *(problem for problem in raw.problems if problem.kind.startswith("bad-")))
+    first = told[0] if told else Problem("bad-row", dataset, "the reader left rows out")
     for where, (lost, listed) in shares.items():
         tolerated = max(TOLERATED_SHARE_LOST * listed, 1 if where else 0)
         if not usable or (lost > tolerated and not allow_incomplete):
             raise MissingDataError(
-                f"{dataset}: {lost:,} of {listed:,} images{where} cannot be used (first: {first.where}: {first.detail})",
+                f"{dataset}: {lost:,} of {listed:,} samples{where} cannot be used (first: {first.where}: {first.detail})",
                 fix=f"complete {root}, or pass --allow-incomplete to go on without them",
             )
 
@@ -140,7 +141,7 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
         label_names=tuple(info.label_names),
         sha256=info.sha256,
         phantom=info.phantom,
-        table=manifest.read_table(files.table_path),
+        table=manifest_files.read_table(files.table_path),
         box_names=files.spec.box_names,
         colour=files.spec.colour,
     )
@@ -203,8 +204,11 @@ def _facts(root: Path, image: str) -> ImageFacts | Problem:
     if Path(image).is_absolute() or ".." in Path(image).parts:
         return Problem("path-escape", image, "the image lies outside of the dataset's folder")
     path = root / image
-    if not path.is_file():
-        return Problem("missing-image", path.name, "the file does not exist")
+    try:
+        if not path.is_file():
+            return Problem("missing-image", path.name, "the file does not exist")
+    except OSError as error:  # a name too long for any file
+        return Problem("missing-image", f"{image[:80]}...", error.strerror or type(error).__name__)
     try:
         pixels = read_grey(path)
     except ImageError as error:
@@ -232,7 +236,11 @@ def _fit_to_image(sample: Sample, fact: ImageFacts) -> tuple[Sample | None, list
             return None, [
                 Problem("region-outside", sample.sample_id, f"{tuple(sample.region)} is not inside the image")
             ]
-        sample = replace(sample, region=Region(*(int(value) for value in inside[1:])))
+        region = Region(*(int(value) for value in inside[1:]))
+        if region != sample.region:
+            detail = f"{tuple(sample.region)} leaves the image; clipped to it"
+            problems.append(Problem("region-clipped", sample.sample_id, detail))
+        sample = replace(sample, region=region)
     if sample.boxes is not None:
         fitted = [_clip(box, fact) for box in sample.boxes]
         for box, inside in zip(sample.boxes, fitted, strict=True):

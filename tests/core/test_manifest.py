@@ -18,10 +18,8 @@ from medbench.manifest import (
     ImageFacts,
     Manifest,
     build_table,
-    content_hash,
-    read_table,
-    write_table,
 )
+from medbench.manifest_files import content_hash, read_table, write_table
 from medbench.masks import decode_mask, empty_mask, encode_mask
 from medbench.samples import Box, Region, Sample
 
@@ -203,3 +201,26 @@ def test_distinct_pictures_are_those_of_another_file_or_region(tmp_path: Path) -
     distinct, index = manifest.distinct()
     assert [picture.id for picture in distinct.pictures()] == ["f.png#1,2,3,4", "f.png", "g.png#1,2,3,4"]
     assert index.tolist() == [0, 1, 0, 2, 1]
+
+
+def test_a_long_table_is_made_in_batches_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, facts = SAMPLES * 3, FACTS * 3
+    whole = build_table(samples, LABELS, facts)
+    monkeypatch.setattr("medbench.manifest._BATCH", 4)
+    assert build_table(samples, LABELS, facts).equals(whole)
+    assert build_table((), LABELS, ()).schema == SCHEMA
+
+
+def test_pixels_of_a_region_are_those_of_it(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(24, dtype=np.uint8).reshape(6, 4)).save(tmp_path / "f.png")
+    assert _questions(tmp_path, STUDY).row(0).pixels().tolist() == [
+        [9, 10, 11],
+        [13, 14, 15],
+        [17, 18, 19],
+        [21, 22, 23],
+    ]
+
+
+def test_a_split_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError, match=r"the test part of split 'other' \(there are: none\)"):
+        _manifest(tmp_path).part("other", "test")

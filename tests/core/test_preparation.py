@@ -71,7 +71,7 @@ def test_one_truncated_image_among_good_ones_is_reported(files: DatasetFiles) ->
 def test_half_of_the_images_missing_is_refused_unless_allowed(files: DatasetFiles) -> None:
     for number in range(12):
         (files.root / "images" / f"t{number:03}.png").unlink()
-    with pytest.raises(MissingDataError, match=r"12 of 24 images cannot be used .*--allow-incomplete"):
+    with pytest.raises(MissingDataError, match=r"12 of 24 samples cannot be used .*--allow-incomplete"):
         preparation.prepare(files, Reporter())
     assert preparation.prepare(files, Reporter(), allow_incomplete=True).samples == 12
 
@@ -83,7 +83,7 @@ def test_a_part_that_loses_too_much_is_refused_although_the_whole_does_not() -> 
         splits={"main": {"train": ids[:190], "test": ids[190:]}},
     )
     checked = preparation.Checked(raw.samples[:195], (), (Problem("missing-image", "s195", "the file does not exist"),))
-    with pytest.raises(MissingDataError, match=r"5 of 10 images of main/test cannot be used \(first: s195"):
+    with pytest.raises(MissingDataError, match=r"5 of 10 samples of main/test cannot be used \(first: s195"):
         preparation.check_losses(raw, checked, "toy", "data/toy", allow_incomplete=False)
     preparation.check_losses(raw, checked, "toy", "data/toy", allow_incomplete=True)
     one_lost = preparation.Checked(raw.samples[:199], (), checked.problems)
@@ -93,7 +93,7 @@ def test_a_part_that_loses_too_much_is_refused_although_the_whole_does_not() -> 
 def test_rows_that_the_reader_left_out_count_as_lost() -> None:
     samples = tuple(Sample(sample_id=str(number), patient_id="p", image="x") for number in range(50))
     raw = RawDataset(samples=samples, splits={}, listed=100)
-    with pytest.raises(MissingDataError, match="50 of 100 images cannot be used"):
+    with pytest.raises(MissingDataError, match="50 of 100 samples cannot be used"):
         preparation.check_losses(raw, preparation.Checked(samples, (), ()), "toy", "data/toy", allow_incomplete=False)
 
 
@@ -113,6 +113,23 @@ def test_the_signature_follows_links_and_passes_over_hidden_and_dangling_entries
     (elsewhere / "loop").symlink_to(files.root / "images")
     (files.root / "images" / "gone").symlink_to(tmp_path / "nowhere")
     assert files.signature() not in {before, linked}
+
+
+@pytest.mark.parametrize(("name", "told"), [("1.xml", True), ("boxes.JSON", True), ("1.png", False)])
+def test_texts_inside_folders_are_watched_and_images_are_known_by_name(
+    files: DatasetFiles, name: str, told: bool
+) -> None:
+    path = files.root / "images" / name
+    path.write_text("first")
+    before = files.signature()
+    path.write_text("second")
+    assert (files.signature() != before) is told
+
+
+def test_a_name_too_long_for_a_file_is_a_problem(tmp_path: Path) -> None:
+    sample = Sample(sample_id="s", patient_id="p", image="x" * 300 + ".png")
+    checked = preparation.check_images([sample], tmp_path, Reporter())
+    assert [problem.kind for problem in checked.problems] == ["missing-image"]
 
 
 def test_an_expected_folder_is_found_behind_a_link(registry: Registry, settings: Settings, tmp_path: Path) -> None:
@@ -218,4 +235,5 @@ def test_regions_are_fitted_to_the_image(
     sample = Sample(sample_id="s", patient_id="p", image="a.png", region=Region(*region))
     checked = preparation.check_images([sample], tmp_path, Reporter())
     assert [tuple(one.region or ()) for one in checked.samples] == ([] if kept is None else [kept])
-    assert [problem.kind for problem in checked.problems] == ([] if kept else ["region-outside"])
+    kind = [] if kept == region else ["region-clipped" if kept else "region-outside"]
+    assert [problem.kind for problem in checked.problems] == kind

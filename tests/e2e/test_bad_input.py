@@ -44,7 +44,7 @@ def test_half_of_the_images_missing(drawn: Shell) -> None:
     for path in sorted((rsna(drawn) / "stage_2_train_images").iterdir())[::2]:
         path.unlink()
     result = drawn("data", "prepare", "rsna", code=3)
-    assert "rsna: 12 of 24 images cannot be used" in result.stderr
+    assert "rsna: 12 of 24 samples cannot be used" in result.stderr
     assert "--allow-incomplete" in result.stderr
     assert "12 of 24 samples usable" in drawn("data", "prepare", "rsna", "--allow-incomplete").stderr
 
