@@ -64,12 +64,26 @@ def _linear_probe() -> Result:
     return Result("seconds", rows, all(sweep.ratio >= linear.TARGET for sweep in found))
 
 
+def _retrieval() -> Result:
+    retrieval = importlib.import_module("benchmarks.retrieval")
+    found = retrieval.compare()
+    return Result("time, peak memory", found.rows, found.met)
+
+
+def _report_metrics() -> Result:
+    metrics = importlib.import_module("benchmarks.report_metrics")
+    found = metrics.compare()
+    return Result("seconds", found.rows, found.ratio >= metrics.TARGET)
+
+
 BENCHMARKS = {
     "startup": _startup,
     "encoding": _encoding,
     "sharing": _sharing,
     "bootstrap": _bootstrap,
     "linear-probe": _linear_probe,
+    "retrieval": _retrieval,
+    "report-metrics": _report_metrics,
 }
 
 

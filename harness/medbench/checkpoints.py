@@ -106,7 +106,7 @@ def _unpickle_weights_only(path: Path, allow: Sequence[Any]) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         reason = " ".join(str(error).split())
-        if "Unsupported global" in reason or "WeightsUnpickler" in reason or "Unsupported operand" in reason:
+        if any(sign in reason.lower() for sign in ("unsupported global", "weightsunpickler", "unsupported operand")):
             raise CheckpointError(
                 f"{path} holds objects that only code could rebuild, so it was not loaded",
                 fix="save its state_dict alone (tensors and plain values) and point medbench at that file",

@@ -19,6 +19,9 @@ def test_methods_with_their_defaults() -> None:
         "mgca": "resnet50",
         "medst": "vit-b16",
         "medslip": "resnet50",
+        "blip": "pretrain",
+        "brain-blip": "pretrain",
+        "motor": "pretrain",
         "imagenet": "resnet50",
         "random": "resnet50",
     }
@@ -36,6 +39,9 @@ def test_pretraining_data_is_declared() -> None:
         "mgca": ("mimic-cxr",),
         "medst": ("mimic-cxr",),
         "medslip": ("mimic-cxr",),
+        "blip": (),
+        "brain-blip": ("brain-pubmed",),
+        "motor": ("mimic-cxr",),
         "imagenet": ("imagenet",),
         "random": (),
     }

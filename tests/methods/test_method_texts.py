@@ -101,6 +101,6 @@ def test_no_tokenizer_says_where_to_put_it(tmp_path: Path, monkeypatch: pytest.M
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(text_module, "hf_hub_download", unreachable)
+    monkeypatch.setattr("medbench_methods.nets.vocabulary_files.hf_hub_download", unreachable)
     with pytest.raises(MissingCheckpointError, match=r"put its vocab.txt at .*tokenizers/bio_clinicalbert/vocab.txt"):
         text_module.load_tokenizer(tmp_path)

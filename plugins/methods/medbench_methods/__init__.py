@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from medbench.hookspecs import hookimpl
 from medbench_methods import (
+    blip,
+    brain_blip,
     hf_family,
     imagenet,
     medslip,
@@ -29,6 +31,8 @@ def medbench_methods() -> Iterable[MethodSpec]:
         mgca.SPEC,
         medst.SPEC,
         medslip.SPEC,
+        blip.SPEC,
+        brain_blip.SPEC,
         imagenet.SPEC,
         random_weights.SPEC,
         timm_family.SPEC,

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from huggingface_hub import hf_hub_download
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench.errors import CheckpointError
 from medbench_methods.nets.projection import GlobalProjection, LocalProjection
+from medbench_methods.nets.vocabulary_files import find_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ def load_tokenizer(assets: Path | None) -> Any:
     That place may be a folder with ``vocab.txt`` or the vocabulary itself. Raises `MissingCheckpointError` where there is
     none to be had, and `CheckpointError` for a vocabulary of another model.
     """
-    vocabulary = _find_vocabulary(assets)
+    vocabulary = find_vocabulary(assets, "bio_clinicalbert", HUB_ID)
     tokenizer = BertTokenizer(vocab=str(vocabulary), do_lower_case=True)
     if tokenizer.vocab_size != VOCABULARY:
         raise CheckpointError(
@@ -128,22 +128,6 @@ def load_tokenizer(assets: Path | None) -> Any:
             fix="put that model's own vocab.txt there",
         )
     return tokenizer
-
-
-def _find_vocabulary(assets: Path | None) -> Path | str:
-    local = None if assets is None else assets / "tokenizers" / "bio_clinicalbert"
-    if local is not None:
-        for place in (local, local / "vocab.txt"):
-            if place.is_file():
-                return place
-    try:
-        # The file itself: asked for a tokenizer it cannot fetch, transformers gives one without words.
-        return hf_hub_download(HUB_ID, "vocab.txt")
-    except Exception as error:  # the hub's client raises whatever its transport does
-        raise MissingCheckpointError(
-            f"the tokenizer of {HUB_ID} is neither on this machine nor to be had from the hub",
-            fix=f"put its vocab.txt at {local or '<checkpoints>/tokenizers/bio_clinicalbert'}/vocab.txt",
-        ) from error
 
 
 def _slots(pieces: list[str], length: int) -> list[int]:

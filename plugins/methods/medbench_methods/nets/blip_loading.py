@@ -1,0 +1,162 @@
+"""Checkpoints of BLIP's family: told apart from others and from each other, checked, and filled in.
+
+Container: ``torch.save`` of ``model``, ``optimizer``, ``config``, ``epoch`` (BLIP release, ``pretrain.py``,
+``train_retrieval.py``, ``train_caption.py``, ``train_vqa.py``). Momentum copies, queues and the temperature are not read.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from medbench.checkpoints import plain_globals, read_checkpoint
+from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench_methods.nets.blip_keys import PARTS, Kind, Part, is_spare, kind_of, published_key
+from medbench_methods.nets.blip_model import BlipModel, make_model
+from medbench_methods.nets.blip_net import BlipNet, make_net, tie_decoder
+from medbench_methods.nets.blip_texts import load_texts
+from medbench_methods.nets.loading import fill, match, require, shapes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from medbench.capabilities import LoadRequest
+    from medbench_methods.nets.blip_flavour import BlipFlavour
+
+PARALLEL = "module."
+WORDS = ("text_encoder.embeddings.word_embeddings.weight", "text_decoder.bert.embeddings.word_embeddings.weight")
+NAMES: Mapping[Kind, str] = {
+    "pretrain": "a pre-trained model",
+    "retrieval": "a model fine-tuned for retrieval",
+    "itm": "a scorer of matches",
+    "caption": "a captioner",
+    "vqa": "a model for questions",
+}
+# Part of a key -> what such a file is, and the method that reads it. The first that is found names the file.
+_SIGNS = (
+    ("_element_wise_multi_head.", "a MedST checkpoint", "medst"),
+    (".global_embed_la.", "a MedST checkpoint", "medst"),
+    ("img_encoder_q.", "an MGCA checkpoint", "mgca"),
+    ("mask_generator.", "a MeDSLIP checkpoint", "medslip"),
+    ("visual_encoder.layers.", "a checkpoint of BLIP with a Swin", None),
+    ("crossattention.self0.", "BLIP fine-tuned for pairs of images (NLVR)", None),
+    ("vision_model.embeddings.", "BLIP in transformers' form", None),
+)
+_MOTOR_SIGNS = ("create_knowledge.", "tag_encoder.", "iu_proj.", "question_linear.")
+_VOCABULARIES = {30524: ("BLIP", "blip"), 31092: ("MOTOR", "motor")}
+_TIED = (
+    ("text_decoder.cls.predictions.decoder.weight", "text_decoder.bert.embeddings.word_embeddings.weight"),
+    ("text_decoder.cls.predictions.decoder.bias", "text_decoder.cls.predictions.bias"),
+)
+
+
+def load_blip(request: LoadRequest, flavour: BlipFlavour, kinds: Mapping[str, tuple[Kind, ...]]) -> BlipModel:
+    """The model that ``request`` asks for, in eval mode; its vocabulary is read at the first text.
+
+    ``kinds`` says which kinds of file each of the method's variants reads. Raises `MissingCheckpointError` where there is no
+    file, and `CheckpointError` for one that is truncated, of another method or kind, or whose tensors do not fit.
+    """
+    if request.checkpoint is None:
+        raise MissingCheckpointError(f"{flavour.method}@{request.variant} needs its checkpoint file")
+    path = request.checkpoint
+    tensors = read_blip(path, flavour)
+    kind = _check_kind(path, tensors, flavour, request.variant, kinds)
+    net = load_net(path, tensors, PARTS[kind], flavour)
+    return make_model(net, flavour, partial(load_texts, request.assets, flavour)).eval()
+
+
+def read_blip(path: Path, flavour: BlipFlavour) -> dict[str, Tensor]:
+    """The file's tensors under their published names, DataParallel's prefix cut. Raises as `load_blip`.
+
+    Files of other methods are named, those of a vocabulary of another size among them.
+    """
+    tensors = read_checkpoint(path, state_dict_keys=flavour.container_keys, allow=plain_globals()).tensors
+    if all(key.startswith(PARALLEL) for key in tensors):
+        tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
+    _check_method(path, tensors, flavour)
+    return dict(tensors)
+
+
+def load_net(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    parts: frozenset[Part],
+    flavour: BlipFlavour,
+    spare: Callable[[str], bool] = lambda key: False,
+) -> BlipNet:
+    """A net of ``parts`` in eval mode, all of its tensors from the file. Raises `CheckpointError`.
+
+    What else the file holds must be known: training's own (`is_spare`) or ``spare``.
+    """
+    what = f"{flavour.title} ({', '.join(sorted(parts)) or 'image encoder'})"
+    try:
+        net = make_net(tensors, parts, flavour)
+    except KeyError as error:
+        raise CheckpointError(
+            f"{path} does not fit {what}: 1 missing key ({error.args[0]})", fix="download the published file again"
+        ) from error
+    shapes = {published_key(name): shape for name, shape in shapes_of(net).items()}
+    matching = match(tensors, shapes, prefixes={"": ""}, ignore=lambda key: is_spare(key) or spare(key))
+    require(matching, path, what)
+    _check_ties(path, tensors, parts)
+    fill(net, {name: tensors[published_key(name)] for name in shapes_of(net)})
+    tie_decoder(net)
+    return net
+
+
+def _check_method(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavour) -> None:
+    found = next(((sign, *known) for sign, *known in _SIGNS if any(sign in key for key in tensors)), None)
+    if found is not None:
+        sign, what, method = found
+        raise CheckpointError(
+            f"{path}: this is {what} (it holds {sign}*), not {flavour.title}",
+            fix=f"use --methods {method}" if method else f"point medbench at the {flavour.file}",
+        )
+    own = next((sign for sign in _MOTOR_SIGNS if any(key.startswith(sign) for key in tensors)), None)
+    if own is not None and flavour.method != "motor":
+        raise CheckpointError(
+            f"{path}: this is a MOTOR checkpoint (it holds {own}*), not {flavour.title}", fix="use --methods motor"
+        )
+    rows = next((tensors[key].shape[0] for key in WORDS if key in tensors), flavour.vocabulary_size)
+    if rows != flavour.vocabulary_size:
+        other = _VOCABULARIES.get(rows)
+        raise CheckpointError(
+            f"{path} knows {rows:,} tokens, not the {flavour.vocabulary_size:,} of {flavour.title}"
+            + (f": that is {other[0]}'s vocabulary" if other else ""),
+            fix=f"use --methods {other[1]}" if other else f"point medbench at the {flavour.file}",
+        )
+
+
+def _check_kind(
+    path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavour, variant: str, kinds: Mapping[str, tuple[Kind, ...]]
+) -> Kind:
+    kind = kind_of(tensors)
+    if kind is None:
+        raise CheckpointError(
+            f"{path}: this is not a {flavour.title} checkpoint (no visual_encoder.* with text_encoder.* or text_decoder.*;"
+            f" it holds {next(iter(tensors))}, ...)",
+            fix=f"point medbench at the {flavour.file}",
+        )
+    if kind not in kinds[variant]:
+        reader = next((name for name, read in kinds.items() if kind in read), None)
+        raise CheckpointError(
+            f"{path}: this is {NAMES[kind]} of {flavour.title} by its keys, which {flavour.method}@{variant} does not read",
+            fix=f"use --methods {flavour.method}@{reader}" if reader else f"point medbench at the {flavour.file}",
+        )
+    return kind
+
+
+def _check_ties(path: Path, tensors: Mapping[str, Tensor], parts: frozenset[Part]) -> None:
+    if "text_decoder" not in parts:
+        return
+    for one, other in _TIED:
+        if not torch.equal(tensors[one], tensors[other]):
+            raise CheckpointError(
+                f"{path}: {one} and {other} differ, though the decoder's output and its words share a tensor",
+                fix="download the published file again",
+            )

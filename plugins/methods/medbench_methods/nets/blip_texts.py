@@ -1,0 +1,133 @@
+"""Texts of BLIP's family: cleaned as released, turned into tokens with the right first one, and back.
+
+Source: BLIP release, ``data/utils.py`` (cleaning), ``models/blip.py`` (special tokens, prompt), ``train_retrieval.py``,
+``models/blip_vqa.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from transformers import BertTokenizer
+
+from medbench.errors import CheckpointError
+from medbench_methods.nets.vocabulary_files import find_vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from medbench_methods.nets.blip_flavour import BlipFlavour
+
+_MARKS = re.compile(r"[.!\"()*#:;~]")
+_RUNS = re.compile(r"\s{2,}")
+
+
+def clean_caption(text: str, words: int) -> str:
+    """Lower case, ten marks as spaces, runs of white space as one, the first ``words`` words."""
+    spaced = _RUNS.sub(" ", _MARKS.sub(" ", text.lower()))
+    return " ".join(spaced.rstrip("\n").strip(" ").split(" ")[:words])
+
+
+def clean_question(text: str, words: int) -> str:
+    """Lower case, the same marks left out without a space, trailing spaces cut, the first ``words`` words."""
+    return " ".join(_MARKS.sub("", text.lower()).rstrip(" ").split(" ")[:words])
+
+
+class BlipTokens(NamedTuple):
+    """Token ids and mask, both (B, T) int64; padding at the end has mask 0."""
+
+    ids: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> BlipTokens:
+        """The same on ``device``."""
+        return BlipTokens(self.ids.to(device), self.mask.to(device))
+
+
+class BlipTexts:
+    """A tokenizer with a flavour's cleaning, lengths and first tokens."""
+
+    def __init__(self, tokenizer: Any, flavour: BlipFlavour) -> None:
+        self._tokenizer = tokenizer
+        self._flavour = flavour
+        self.ids = flavour.ids
+        prompt: list[int] = tokenizer(flavour.prompt)["input_ids"][:-1]
+        self.prompt_ids = (flavour.ids.dec, *prompt[1:])
+
+    def embedded(self, texts: Sequence[str]) -> BlipTokens:
+        """Captions for an embedding of their own: [CLS] stays first."""
+        return self._captions(texts, self._flavour.limits.embedding, self._flavour.ids.cls)
+
+    def fused(self, texts: Sequence[str]) -> BlipTokens:
+        """Captions to be matched with an image: [ENC] first."""
+        return self._captions(texts, self._flavour.limits.match, self._flavour.ids.enc)
+
+    def looked_for(self, text: str, *, as_released: bool) -> BlipTokens:
+        """A caption whose words are looked for in an image: [ENC] first, or [CLS] as the release's script leaves it."""
+        ids = self._flavour.ids
+        return self._captions([text], self._flavour.limits.maps, ids.cls if as_released else ids.enc)
+
+    def reports(self, texts: Sequence[str]) -> BlipTokens:
+        """The prompt and each caption, [DEC] first, for the decoder to learn."""
+        limits = self._flavour.limits
+        prompted = [self._flavour.prompt + clean_caption(text, limits.words) for text in texts]
+        return self._tokens(prompted, limits.caption, self._flavour.ids.dec)
+
+    def questions(self, texts: Sequence[str]) -> BlipTokens:
+        """Questions, [ENC] first."""
+        limits = self._flavour.limits
+        cleaned = [clean_question(text, limits.question_words) for text in texts]
+        return self._tokens(cleaned, limits.question, self._flavour.ids.enc)
+
+    def answers(self, texts: Sequence[str]) -> BlipTokens:
+        """Answers as they stand, [DEC] first."""
+        return self._tokens(texts, None, self._flavour.ids.dec)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The vocabulary's word or part of a word (``##...``) for each id."""
+        pieces: list[str] = self._tokenizer.convert_ids_to_tokens(list(ids))
+        return pieces
+
+    def written(self, ids: Tensor) -> list[str]:
+        """(B, T) ids after the prompt -> B texts, without special tokens."""
+        return [self._text(row) for row in ids.tolist()]
+
+    def _captions(self, texts: Sequence[str], length: int, first: int) -> BlipTokens:
+        return self._tokens([clean_caption(text, self._flavour.limits.words) for text in texts], length, first)
+
+    def _tokens(self, texts: Sequence[str], length: int | None, first: int) -> BlipTokens:
+        batch = self._tokenizer(
+            list(texts), padding="longest", truncation=length is not None, max_length=length, return_tensors="pt"
+        )
+        ids: Tensor = batch["input_ids"]
+        ids[:, 0] = first
+        return BlipTokens(ids, batch["attention_mask"])
+
+    def _text(self, ids: list[int]) -> str:
+        # The tokenizer does not know [DEC] and [ENC], which weights may still write.
+        known = [one for one in ids if one < self._flavour.ids.dec]
+        text: str = self._tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=True)
+        return text.removeprefix("##").strip()
+
+
+def load_texts(assets: Path | None, flavour: BlipFlavour) -> BlipTexts:
+    """The tokenizer over ``<assets>/tokenizers/<vocabulary>``, a folder with ``vocab.txt`` or that file, or over the hub's.
+
+    Raises `MissingCheckpointError` where there is none to be had, and `CheckpointError` for another model's vocabulary.
+    """
+    path = find_vocabulary(assets, flavour.vocabulary, flavour.hub_id)
+    tokenizer = BertTokenizer(vocab=str(path), do_lower_case=True)
+    ids = flavour.ids
+    found = (tokenizer.vocab_size, tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    if found != (ids.dec, ids.pad, ids.cls, ids.sep):
+        raise CheckpointError(
+            f"{path} holds {found[0]:,} tokens with [PAD] {found[1]}, [CLS] {found[2]}, [SEP] {found[3]}, not the"
+            f" {ids.dec:,} of {flavour.hub_id} with {ids.pad}, {ids.cls}, {ids.sep}",
+            fix="put that model's own vocab.txt there",
+        )
+    return BlipTexts(tokenizer, flavour)

@@ -1,0 +1,87 @@
+"""Match logits of pairs of images and texts, image by image, so that an image's tokens are read once and never all held."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medbench.errors import StoreError, TrialError
+from medbench.features import BATCH
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medbench.protocols import TrialContext
+    from medbench_tasks.retrieval.pool import Pool
+
+
+def match_pairs(context: TrialContext, pool: Pool, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    """`ImageTextMatcher.match` of each of ``pairs``, numbers ``image * len(pool.texts) + text``, ascending.
+
+    In single precision. What is done is kept in the trial's ``work_dir``, so that a second start goes on from there. Raises
+    `TrialError` where the method gives another number of scores or one that is not finite, `StoreError` for a full disk.
+    """
+    tokens = context.features.mapped_rows(pool.images, "image-tokens", lambda model, images: model.image_tokens(images))
+    ends = np.searchsorted(pairs, np.arange(1, len(pool.images) + 1) * len(pool.texts))
+    kept = context.work_dir / f"match-{hashlib.sha256(pairs.tobytes()).hexdigest()[:16]}.f32"
+    scores = np.empty(len(pairs), np.float32)
+    images = _read(kept, scores, ends)
+    start = int(ends[images - 1]) if images else 0
+    context.progress.phase("match", len(pairs))
+    context.progress.advance(start)
+    for image in range(images, len(pool.images)):
+        end = int(ends[image])
+        if start < end:
+            texts = [pool.texts[text] for text in pairs[start:end] % len(pool.texts)]
+            scores[start:end] = _match(context, tokens[image], texts, pool.images.sample_ids[image])
+            _append(kept, scores[start:end])
+            context.progress.advance(end - start)
+        start = end
+    return scores
+
+
+def _match(context: TrialContext, tokens: NDArray[np.float32], texts: list[str], sample_id: str) -> NDArray[np.float32]:
+    """(T, C) tokens of one image and its texts -> (texts,)."""
+    import torch
+
+    batch = BATCH[context.compute.device]
+    one = torch.from_numpy(tokens)[None].to(context.compute.device)
+    model = context.model
+    found: list[NDArray[np.float32]] = []
+    with torch.inference_mode():
+        for start in range(0, len(texts), batch):
+            part = texts[start : start + batch]
+            scores: Tensor = model.match(one, part)
+            if scores.shape != (len(part),):
+                raise TrialError(f"the method's match gives {tuple(scores.shape)} for an image and {len(part)} texts")
+            found.append(scores.float().cpu().numpy())
+    answer = np.concatenate(found)
+    if not np.isfinite(answer).all():
+        raise TrialError(f"the method's match of the image of sample {sample_id} is not finite")
+    return answer
+
+
+def _read(kept: Path, scores: NDArray[np.float32], ends: NDArray[np.int64]) -> int:
+    """Fill in what an earlier start left, whole images only; gives how many of them are done."""
+    if not kept.is_file():
+        return 0
+    whole = kept.stat().st_size // scores.itemsize
+    images = int(np.searchsorted(ends, whole, "right"))
+    done = int(ends[images - 1]) if images else 0
+    os.truncate(kept, done * scores.itemsize)
+    scores[:done] = np.fromfile(kept, np.float32)
+    return images
+
+
+def _append(kept: Path, scores: NDArray[np.float32]) -> None:
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("ab") as file:
+            file.write(scores.tobytes())
+    except OSError as error:
+        raise StoreError(f"cannot write {kept}: {error.strerror}", fix="free some space") from error

@@ -1,0 +1,94 @@
+"""The retrieval protocol: images find their texts and texts their images, by a method that was not trained for it here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medbench.errors import UsageError
+from medbench.protocols import TrialOutcome
+from medbench_tasks.retrieval.recipe import RetrievalRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
+    from medbench.records import MetricValue
+    from medbench.specs import Recipe, TaskSpec
+    from medbench_tasks.retrieval.pool import Pool
+
+
+class RetrievalProtocol:
+    """`medbench.protocols.TaskProtocol` and `Analysis`; a method needs `ImageEncoder` and `TextEncoder`.
+
+    Where it is an `ImageTextMatcher` too, and the recipe says so, the nearest candidates are re-ranked by its match head.
+    """
+
+    def run(self, context: TrialContext) -> TrialOutcome:
+        """Rank the whole test part both ways; the training part serves a floor alone, and may be empty.
+
+        Raises `MissingDataError` where no row has both an image and a text, and `TrialError` for features or match scores that
+        are not finite.
+        """
+        from medbench_tasks.retrieval.answers import answers_of
+        from medbench_tasks.retrieval.floors import floor_tables
+        from medbench_tasks.retrieval.pool import pool_of
+        from medbench_tasks.retrieval.predictions import answer_table
+
+        recipe = _recipe_of(context.recipe, context.task)
+        pool = pool_of(context.test)
+        answers, matched = answers_of(context, pool, recipe)
+        return TrialOutcome(
+            predictions=answer_table(pool, answers),
+            floors=floor_tables(context.train, pool),
+            notes={**_notes(pool), "pairs_matched": float(matched)},
+        )
+
+    def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
+        """The metrics of ``task`` by name, with intervals over patients."""
+        from medbench_tasks.retrieval.metrics import score_answers
+
+        return score_answers(predictions, _names(task))
+
+    def replicates(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Mapping[str, NDArray[np.float64]]:
+        """Each metric's bootstrap replicates (`medbench.statistics.REPLICATES`,), NaN where undefined."""
+        from medbench_tasks.retrieval.metrics import replicate_answers
+
+        return replicate_answers(predictions, _names(task))
+
+    def groups(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[GroupValue]:
+        """Each metric by sex, age band and view of the rows that ask."""
+        from medbench_tasks.retrieval.groups import group_values
+
+        return list(group_values(predictions, _names(task)))
+
+    def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
+        """None: neither a cosine nor a logit is a probability."""
+        return ()
+
+
+PROTOCOL = RetrievalProtocol()
+
+
+def _recipe_of(recipe: Recipe, task: TaskSpec) -> RetrievalRecipe:
+    if not isinstance(recipe, RetrievalRecipe):
+        raise UsageError(f"task '{task.id}' gives {type(recipe).__name__}, not a RetrievalRecipe")
+    return recipe
+
+
+def _names(task: TaskSpec) -> list[str]:
+    return [metric.name for metric in task.metrics]
+
+
+def _notes(pool: Pool) -> dict[str, float]:
+    """What was searched, what repeats, and what was left out."""
+    return {
+        "pool_images": float(len(pool.images)),
+        "pool_texts": float(len(pool.texts)),
+        "repeated_images": float(len(pool.rows) - len(pool.images)),
+        "repeated_texts": float(len(pool.row_of) - len(pool.texts)),
+        **{name: float(count) for name, count in pool.left_out.items()},
+    }

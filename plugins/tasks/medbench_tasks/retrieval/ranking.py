@@ -1,0 +1,143 @@
+"""Ranks by dot products of embeddings, a block of queries at a time: the matrix of all scores is never held.
+
+A block is scored against every candidate by one matrix product, its ranks are counted and it is forgotten. A query's own
+scores all come from the same product, so that equal candidates tie whatever the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medbench_tasks.retrieval.relevance import Counts, Relevance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CELLS = 2**26
+"""Scores of a block: 256 MiB in single precision."""
+
+
+class Shortlist(NamedTuple):
+    """The nearest candidates of each query, (Q, k) each: their numbers, nearest first, and their cosines.
+
+    Which of several equal cosines at the border are in it is left to ``torch.topk``, as in the published evaluations.
+    """
+
+    items: NDArray[np.int32]
+    cosines: NDArray[np.float32]
+
+
+class Ranking(NamedTuple):
+    """Counts of all queries, how many stand ``before`` the best right one where ties are settled by place, and shortlists.
+
+    Of equal scores the later place stands first then: what reversing a stable ascending sort gives, as the published
+    evaluations reverse an ``argsort``. ``before`` is (Q,); the shortlists' k may be 0.
+    """
+
+    counts: Counts
+    before: NDArray[np.int64]
+    shortlist: Shortlist
+
+
+class Search(NamedTuple):
+    """How a search is run: on what device, in blocks of how many scores, and who is told of queries done."""
+
+    device: str = "cpu"
+    cells: int = CELLS
+    advance: Callable[[int], None] = lambda _: None
+
+
+def rank(
+    queries: NDArray[np.float32],
+    candidates: NDArray[np.float32],
+    relevance: Relevance,
+    search: Search,
+    keep: int = 0,
+) -> Ranking:
+    """Rank (C, D) candidates for (Q, D) queries by their dot products; ``keep`` are kept in shortlists, or all if fewer."""
+    width = min(keep, len(candidates))
+    above, tied, right, before = np.empty((4, len(queries)), np.int64)
+    items = np.empty((len(queries), width), np.int32)
+    cosines = np.empty((len(queries), width), np.float32)
+    for block, scores in _blocks(queries, candidates, search, len(candidates)):
+        above[block], tied[block], right[block], before[block] = _count(scores, relevance.part(block))
+        if width:
+            top = scores.topk(width, dim=1)
+            cosines[block], items[block] = top.values.cpu(), top.indices.cpu()
+        search.advance(len(scores))
+    return Ranking(Counts(above, tied, right), before, Shortlist(items, cosines))
+
+
+def rank_exact_pairs(
+    queries: NDArray[np.float32],
+    candidates: NDArray[np.float32],
+    columns: NDArray[np.int64],
+    relevance: Relevance,
+    search: Search,
+) -> Counts:
+    """Rank the pool that shows candidate ``columns[p]`` at each place p, for queries (Q, D); ties are settled by place."""
+    import torch
+
+    spread = torch.from_numpy(columns).to(search.device)
+    before = np.empty(len(queries), np.int64)
+    for block, scores in _blocks(queries, candidates, search, len(columns)):
+        before[block] = _count(scores.index_select(1, spread), relevance.part(block)).before
+        search.advance(len(scores))
+    return untied(before)
+
+
+def untied(above: NDArray[np.int64]) -> Counts:
+    """The counts of queries whose best right candidate ties with nothing."""
+    return Counts(above, np.ones_like(above), np.ones_like(above))
+
+
+class _Block(NamedTuple):
+    """As `Counts` and `Ranking.before`, (B,) each."""
+
+    above: NDArray[np.int64]
+    tied: NDArray[np.int64]
+    right: NDArray[np.int64]
+    before: NDArray[np.int64]
+
+
+def _count(scores: Tensor, relevance: Relevance) -> _Block:
+    """Of the (B, C) scores of the block's queries."""
+    import torch
+
+    starts, owners = relevance.starts[:-1], relevance.owners
+    own: NDArray[np.float32] = scores[owners, relevance.items].cpu().numpy()
+    best = np.maximum.reduceat(own, starts)
+    equal = own == best[owners]
+    last = np.maximum.reduceat(np.where(equal, relevance.items, -1), starts)
+    best_of, last_of = (torch.from_numpy(values).to(scores.device)[:, None] for values in (best, last))
+    above = _row_counts(scores > best_of)
+    level = scores == best_of
+    tied = _row_counts(level)
+    level &= torch.arange(scores.shape[1], device=scores.device) > last_of
+    return _Block(above, tied, np.add.reduceat(equal, starts, dtype=np.int64), above + _row_counts(level))
+
+
+def _blocks(
+    queries: NDArray[np.float32], candidates: NDArray[np.float32], search: Search, width: int
+) -> Iterator[tuple[slice, Tensor]]:
+    """Queries from..to and their scores (B, C), valid until the next; ``width`` is how wide a row will be made."""
+    import torch
+
+    right = torch.from_numpy(candidates).to(search.device).T
+    step = min(max(search.cells // max(width, 1), 1), len(queries))
+    room = torch.empty((step, len(candidates)), device=search.device)
+    for start in range(0, len(queries), step):
+        block = slice(start, min(start + step, len(queries)))
+        left = torch.from_numpy(queries[block]).to(search.device)
+        yield block, torch.mm(left, right, out=room[: len(left)])
+
+
+def _row_counts(mask: Tensor) -> NDArray[np.int64]:
+    """(B,) how many of each row are set; numpy counts bytes several times as fast as torch on a CPU."""
+    counts: NDArray[np.int64]
+    counts = np.count_nonzero(mask.numpy(), axis=1) if mask.device.type == "cpu" else mask.sum(dim=1).cpu().numpy()
+    return counts
