@@ -25,6 +25,8 @@ FILES = {  # variant: its file, its title, the keys that are no part of the enco
     "mevf-autoencoder": ("mevf_medical_autoencoder", "MEVF auto-encoder", ("tran_conv", "conv4.", "conv5.")),
     "mevf-maml": ("mevf_medical_maml_cnn", "MEVF MAML network", ()),
 }
+STRIDES = {"mevf-autoencoder": 4, "cifar-resnet20": 4, "cifar-resnet32": 4, "random-resnet20": 4}
+"""Of the maps of those whose maps divide their input; the MAML network's do not."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -38,7 +40,7 @@ SPEC = MethodSpec(
                 id=name,
                 title=title,
                 checkpoint=CheckpointSource(filename=f"small-encoders/{file}.safetensors"),
-                capabilities=frozenset({"ImageEncoder"}),
+                capabilities=frozenset({"ImageEncoder", *({"DenseImageEncoder"} if name in STRIDES else ())}),
             )
             for name, (file, title, _) in FILES.items()
         ),
@@ -46,7 +48,7 @@ SPEC = MethodSpec(
             id="random-resnet20",
             title="ResNet-20, untrained",
             checkpoint=None,
-            capabilities=frozenset({"ImageEncoder"}),
+            capabilities=frozenset({"ImageEncoder", "DenseImageEncoder"}),
         ),
     ),
     loader="medbench_small_encoders:load",
@@ -103,20 +105,29 @@ def _squashed(side: int, mean: tuple[float, float, float], std: tuple[float, flo
 def _encoder(trunk: nn.Module, images_as: Preprocess) -> nn.Module:
     from torch import nn
 
-    channels = next(trunk.parameters()).shape[1]
+    colours = next(trunk.parameters()).shape[1]
+    widths = [one.out_channels for one in trunk.modules() if isinstance(one, nn.Conv2d)]
 
     class SmallEncoder(nn.Module):
-        """`ImageEncoder`: 64 features, the trunk's maps averaged, the auto-encoder's 16 over a grid of 2 x 2."""
+        """`ImageEncoder`: 64 features, the trunk's maps averaged, the auto-encoder's 16 over a grid of 2 x 2.
+
+        `DenseImageEncoder`: those maps, a quarter of the input's size.
+        """
 
         embed_dim, preprocess = 64, images_as
+        channels, strides = (widths[-1],), (4,)
 
         def __init__(self) -> None:
             super().__init__()
             self.trunk = trunk
 
+        def encode_pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
+            """(B, 3, H, W) -> one map (B, C, H / 4, W / 4). Networks for grey images are given the mean of the channels."""
+            return (self.trunk(images if colours == 3 else images.mean(dim=1, keepdim=True)),)
+
         def encode_images(self, images: Tensor) -> Tensor:
-            """(B, 3, H, W) -> (B, 64). Networks for grey images look at the first of the three equal channels."""
-            maps = self.trunk(images[:, :channels])
+            """(B, 3, H, W) -> (B, 64)."""
+            (maps,) = self.encode_pyramid(images)
             features: Tensor = nn.functional.adaptive_avg_pool2d(maps, 2 if maps.shape[1] == 16 else 1).flatten(1)
             return features
 
