@@ -141,6 +141,21 @@ class Grounder(Protocol):
 
 
 @runtime_checkable
+class StudyEncoder(Protocol):
+    """Two images of a study read together and matched with texts as one; beside `ImageTextMatcher` and `TextEncoder`."""
+
+    preprocess: Preprocess
+
+    def study_tokens(self, images: Tensor) -> Tensor:
+        """(B, 2, 3, H, W) normalised images -> (B, T, C), what `ImageTextMatcher.match` takes for an image's."""
+        ...
+
+    def project_studies(self, features: Tensor) -> Tensor:
+        """(B, C), the first of those tokens -> (B, joint_dim), in the space of `TextEncoder.encode_texts`."""
+        ...
+
+
+@runtime_checkable
 class ReportGenerator(Protocol):
     """Reports written from images.
 

@@ -11,29 +11,27 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from medbench.batches import Asked, asked_pictures, picture_id, read_batches
 from medbench.capabilities import Preprocess
 from medbench.errors import StoreError, TrialError
 from medbench.feature_store import FeatureStore, MappedRows
 from medbench.files import write_bytes_atomically
 from medbench.identity import ModelIdentity
-from medbench.images import read_region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medbench.manifest import Manifest, Picture, Which
+    from medbench.manifest import Manifest, Which
     from medbench.protocols import Compute, PhaseReporter
 
 FORMAT = 2
@@ -42,10 +40,8 @@ FORMAT = 2
 _Rows = TypeVar("_Rows")
 _Answers = Callable[[Sequence[str]], "Iterator[NDArray[np.float32]]"]
 
-BATCH = {"cpu": 16, "cuda": 128}
 _SEGMENT = 256
 _TEXT_BATCH = 64
-_READERS = 4
 
 
 @dataclass(kw_only=True)
@@ -110,15 +106,25 @@ class Features:
         *,
         preprocess: Preprocess | None = None,
         image: Which = "image",
+        studies: bool = False,
         reads_texts: bool = False,
     ) -> NDArray[np.float32]:
         """Any frozen function of single images (N, ...), kept under ``name``, which must say all that ``apply`` depends on.
 
-        ``apply`` takes the model and normalised images (B, 3, S, S) and gives a row an image; ``reads_texts`` says that the
-        method's text files move it. Raises `TrialError` where it gives another number of rows or something that is not
-        finite, `ImageError` for an image that cannot be decoded, and `MissingDataError` where a sample has none.
+        ``apply`` takes the model and normalised images (B, 3, S, S), or (B, 2, 3, S, S) of ``studies``, and gives a row each.
+        ``reads_texts`` says that the method's text files move it. Raises `TrialError` where it gives another number of rows or
+        something that is not finite, `ImageError` for an image that cannot be decoded, and `MissingDataError` where a sample
+        has none.
         """
-        return self._rows(manifest, name, apply, FeatureStore.gather, preprocess, image, reads_texts=reads_texts)
+        return self._rows(
+            manifest,
+            name,
+            apply,
+            FeatureStore.gather,
+            preprocess,
+            asked_pictures(manifest, image, studies=studies),
+            reads_texts=reads_texts,
+        )
 
     def mapped_rows(
         self,
@@ -128,9 +134,12 @@ class Features:
         *,
         preprocess: Preprocess | None = None,
         image: Which = "image",
+        studies: bool = False,
     ) -> MappedRows:
         """As `rows`, for what is too large for memory (maps, tokens): read from the disk's pages a row at a time."""
-        return self._rows(manifest, name, apply, FeatureStore.mapped, preprocess, image)
+        return self._rows(
+            manifest, name, apply, FeatureStore.mapped, preprocess, asked_pictures(manifest, image, studies=studies)
+        )
 
     def _rows(
         self,
@@ -139,7 +148,7 @@ class Features:
         apply: Callable[[Any, Tensor], Tensor],
         collect: Callable[[FeatureStore, Sequence[str]], _Rows | None],
         preprocess: Preprocess | None,
-        image: Which,
+        asked: Sequence[Asked],
         *,
         reads_texts: bool = False,
     ) -> _Rows:
@@ -149,14 +158,13 @@ class Features:
             "dataset": manifest.dataset,
             "manifest": manifest.sha256,
         }
-        pictures = {picture.id: picture for picture in manifest.pictures(image)}
+        by_id = {picture_id(pictures): pictures for pictures in asked}
 
         def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-            batches = self._batches([pictures[one] for one in missing], manifest, how, BATCH[self.compute.device])
-            for batch in batches:
-                yield self._forward(partial(self._apply, apply, batch, how), len(batch))
+            for images in read_batches([by_id[one] for one in missing], manifest, how, self.compute):
+                yield self._forward(partial(self._applied, apply, images), len(images))
 
-        return self._kept(key, [picture.id for picture in manifest.pictures(image)], answers, collect)
+        return self._kept(key, [picture_id(pictures) for pictures in asked], answers, collect)
 
     def images(
         self,
@@ -170,11 +178,8 @@ class Features:
 
         Nothing is kept. Raises `ImageError` and `MissingDataError` as `rows`.
         """
-        from medbench.preprocessing import normalised
-
-        how = preprocess or self.preprocess
-        for pixels in self._batches(manifest.pictures(image), manifest, how, batch):
-            yield normalised(pixels, how)
+        asked = [(picture,) for picture in manifest.pictures(image)]
+        yield from read_batches(asked, manifest, preprocess or self.preprocess, self.compute, size=batch)
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """`TextEncoder.encode_texts` (T, joint_dim), un-normalised. Raises `TrialError` where it is not finite."""
@@ -186,12 +191,16 @@ class Features:
 
         return self._kept(self._key("text", reads_texts=True), list(texts), answers, FeatureStore.gather)
 
-    def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision."""
+    def project(self, features: NDArray[np.float32], *, studies: bool = False) -> NDArray[np.float32]:
+        """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision.
+
+        Of ``studies``, `StudyEncoder.project_studies`.
+        """
         import torch
 
+        project = self.model.project_studies if studies else self.model.project_images
         with torch.inference_mode():
-            projected: Tensor = self.model.project_images(torch.from_numpy(features).to(self.compute.device))
+            projected: Tensor = project(torch.from_numpy(features).to(self.compute.device))
         return projected.float().cpu().numpy()
 
     def notes(self) -> dict[str, float]:
@@ -253,38 +262,8 @@ class Features:
         self.encoded += done
         self.seconds += time.perf_counter() - started
 
-    def _batches(
-        self, pictures: Sequence[Picture], manifest: Manifest, preprocess: Preprocess, size: int
-    ) -> Iterator[Tensor]:
-        """uint8 batches in order, on the device; threads decode the next one while the model is busy with this one."""
-        import torch
-
-        from medbench.preprocessing import resized
-
-        def pixels(picture: Picture) -> NDArray[np.uint8]:
-            return resized(
-                read_region(manifest.root / picture.path, picture.region, colour=manifest.colour), preprocess
-            )
-
-        ahead = iter(pictures)
-        with ThreadPoolExecutor(max_workers=max(_READERS, self.compute.workers)) as pool:
-
-            def read(count: int) -> list[Future[NDArray[np.uint8]]]:
-                return [pool.submit(pixels, picture) for picture in islice(ahead, count)]
-
-            waiting = read(2 * size)
-            while waiting:
-                now, waiting = waiting[:size], waiting[size:]
-                batch = torch.from_numpy(np.stack([future.result() for future in now]))
-                waiting += read(size)
-                if self.compute.device == "cuda":
-                    batch = batch.pin_memory().to(self.compute.device, non_blocking=True)
-                yield batch
-
-    def _apply(self, apply: Callable[[Any, Tensor], Tensor], pixels: Tensor, preprocess: Preprocess) -> Tensor:
-        from medbench.preprocessing import normalised
-
-        return apply(self.model, normalised(pixels, preprocess))
+    def _applied(self, apply: Callable[[Any, Tensor], Tensor], images: Tensor) -> Tensor:
+        return apply(self.model, images)
 
     def _forward(self, call: Callable[[], Tensor], rows: int) -> NDArray[np.float32]:
         """A frozen call in the asked precision, ``rows`` rows of float32 on the CPU. Raises `TrialError` for another number."""

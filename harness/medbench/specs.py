@@ -27,6 +27,7 @@ CAPABILITIES = frozenset(
         "DenseImageEncoder",
         "TextEncoder",
         "ImageTextMatcher",
+        "StudyEncoder",
         "QueryClassifier",
         "Grounder",
         "ReportGenerator",
@@ -288,7 +289,8 @@ class TaskSpec:
     A method needs all of ``capabilities``, or all of one of ``alternatives``. ``metrics[0]`` ranks. ``recipes`` must hold
     ``standard``. ``loader`` resolves to an object with the methods of `medbench.protocols.TaskProtocol`. ``parts`` are
     those of the split that must not be empty; a task that ``trains`` nothing is run once, whatever fractions of the training
-    part are asked for. ``requires`` names the modules of optional libraries that it needs.
+    part are asked for. ``reads_texts`` says that a method's text files move its numbers by whatever capability it is run;
+    without it they do where that capability reads texts. ``requires`` names the modules of optional libraries that it needs.
     ``version`` rises when a change moves numbers; cells of an older version are set aside.
     """
 
@@ -305,6 +307,7 @@ class TaskSpec:
     alternatives: tuple[frozenset[str], ...] = ()
     parts: tuple[Part, ...] = PARTS
     trains: bool = True
+    reads_texts: bool = False
     requires: tuple[str, ...] = ()
     reported: tuple[ReportedResult, ...] = ()
     tags: tuple[str, ...] = ()

@@ -68,8 +68,10 @@ def trial_key(trial: Trial, *, checkpoint: str | None, manifest: str, precision:
 
 
 def reads_texts(trial: Trial) -> bool:
-    """Whether the method answers the task by a capability that depends on its text files."""
-    return bool((trial.task.needs(trial.choice.variant.capabilities) or frozenset()) & READS_TEXTS)
+    """Whether the method's text files may move the result."""
+    return trial.task.reads_texts or bool(
+        (trial.task.needs(trial.choice.variant.capabilities) or frozenset()) & READS_TEXTS
+    )
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

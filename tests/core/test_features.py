@@ -360,3 +360,26 @@ def test_streamed_images_come_in_order_in_batches(tmp_path):
     batches = list(features(Brightness(), tmp_path).images(manifest, batch=3))
     assert [len(batch) for batch in batches] == [3, 3, 1]
     np.testing.assert_allclose(torch.cat(batches)[:, 0, 0, 0] * 255, np.arange(7), rtol=1e-5)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_study_is_its_first_two_images_or_its_only_one_twice(tmp_path, colour):
+    for name, level in (("a", 51), ("b", 102), ("c", 153)):
+        Image.new("L", (10, 10), level).save(tmp_path / f"{name}.png")
+    studies = [("a", "b", "c"), ("c",), ("a",)]
+    samples = [
+        Sample(
+            sample_id=one[0] + str(len(one)),
+            patient_id="p",
+            image=f"{one[0]}.png",
+            others=tuple(f"{x}.png" for x in one[1:]),
+        )
+        for one in studies
+    ]
+    table = build_table(samples, (), [ImageFacts(10, 10, "", others_sha256=("",) * len(one.others)) for one in samples])
+    manifest = Manifest("toy", tmp_path, (), "0" * 64, True, table, colour=colour)
+    source = features(Brightness(), tmp_path)
+    rows = source.rows(manifest, "pairs", lambda model, images: images[:, :, 0, 0, 0], studies=True)
+    np.testing.assert_allclose(rows, [[0.2, 0.4], [0.6, 0.6], [0.2, 0.2]], rtol=1e-6)
+    mapped = source.mapped_rows(manifest, "pairs", lambda model, images: images[:, :, 0, 0, 0], studies=True)
+    np.testing.assert_array_equal(mapped.take([2, 0]), rows[[2, 0]])

@@ -58,6 +58,7 @@ def _generation(id: str, title: str, dataset: str, recipes: Mapping[str, Recipe]
         metrics=generation.METRICS,
         recipes=recipes,
         loader="medbench_tasks.generation.protocol:PROTOCOL",
+        reads_texts=True,
         tags=("cxr", "report-generation", "vision-language"),
     )
 
@@ -85,6 +86,7 @@ def _questions(
         recipes=_VQA | ({"motor": vqa.MOTOR_VQA} if motor else {}),
         loader="medbench_tasks.vqa.protocol:PROTOCOL",
         parts=("train", "test") if held_out else ("train", "valid", "test"),
+        reads_texts=True,
         reported=results,
         tags=("vqa", "vision-language"),
     )
