@@ -122,6 +122,20 @@ def test_bad_captions_and_images_are_passed_over_and_odd_texts_are_taken(root: P
     assert [one.sample_id for one in raw.samples] == ["train-8", "train-9", "train-10"]
 
 
+def test_halves_of_characters_are_replaced_and_long_names_are_passed_over(root: Path) -> None:
+    rows = [
+        {"image": "0.png", "caption": "left\t\ud800", "image_id": "\ud800"},
+        {"image": f"{'x' * 300}.png", "caption": "a"},
+        {"image": f"folder/{'x' * 300}.png", "caption": "b"},
+        {"image": "\ud800.png", "caption": "c"},
+    ]
+    write(root, train=rows)
+    raw = brain_pubmed.read(root)
+    assert kinds(raw) == ["encoding", "bad-row", "bad-row", "bad-row"]
+    (sample,) = raw.samples
+    assert (sample.texts, sample.details["image_id"]) == (("left\t\ufffd",), "\ufffd")
+
+
 @pytest.mark.parametrize(
     ("caption", "expected"),
     [

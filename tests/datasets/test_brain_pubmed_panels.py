@@ -141,6 +141,16 @@ def test_figures_without_boxes_are_whole_and_counted(root: Path, read: Any) -> N
     assert {(one.region, one.details["crop"]) for one in spoilt} == {(None, "no-boxes")}
 
 
+def test_a_figure_whose_boxes_no_file_can_be_named_after_is_whole(root: Path) -> None:
+    name = f"{'x' * 250}.png"
+    (root / "images" / "0.png").rename(root / "images" / name)
+    one_figure(root, BOXES, "a")
+    (root / "train.json").write_text(json.dumps([{"Img_id": name, "Sub_ID": "a", "text": "x"}]), encoding="utf-8")
+    raw = brain_pubmed_panels.read(root)
+    assert kinds(raw) == ["missing-boxes"]
+    assert raw.samples[0].region is None
+
+
 def test_without_any_folder_of_boxes_one_problem_says_so(root: Path) -> None:
     (root / "boxes").rename(root / "elsewhere")
     raw = brain_pubmed_panels.read(root)
@@ -149,7 +159,17 @@ def test_without_any_folder_of_boxes_one_problem_says_so(root: Path) -> None:
     assert {one.region for one in raw.samples} == {None}
 
 
-@pytest.mark.parametrize("bad", [{"x": 1}, {"x": 1, "y": 1, "w": 0, "h": 4}, {"x": "?", "y": 1, "w": 1, "h": 1}, 5])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"x": 1},
+        {"x": 1, "y": 1, "w": 0, "h": 4},
+        {"x": "?", "y": 1, "w": 1, "h": 1},
+        {"x": int("9" * 400), "y": 1, "w": 1, "h": 1},
+        {"x": 1e308, "y": 1, "w": 1e308, "h": 1},
+        5,
+    ],
+)
 def test_entries_that_are_no_rectangle_are_left_out(root: Path, bad: Any) -> None:
     one_figure(root, [bad, *BOXES], "a")
     raw = brain_pubmed_panels.read(root)

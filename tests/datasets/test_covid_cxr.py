@@ -98,6 +98,13 @@ def test_file_names_in_two_folders_get_the_folder_before_them(
     assert all(sample.image.startswith(("a/images/", "b/images/")) for sample in raw.samples)
 
 
+def test_a_name_too_long_for_a_file_is_reported_and_passed_over(root: Path) -> None:
+    edit_csv(root / "metadata.csv", lambda rows: rows[1].__setitem__(rows[0].index("filename"), f"{'x' * 300}.png"))
+    raw = covid_cxr.read(root)
+    assert [(one.kind, one.where) for one in raw.problems] == [("bad-row", "metadata.csv:2")]
+    assert len(raw.samples) == raw.listed - 1
+
+
 def test_rows_out_of_scope_or_broken_are_reported_and_passed_over(root: Path) -> None:
     def spoil(rows: Rows) -> None:
         header = rows[0]

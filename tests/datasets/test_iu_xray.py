@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from medbench.datasets import DatasetFiles
 from medbench.errors import MissingDataError
 from medbench.images import read_grey
+from medbench.preparation import examine
+from medbench.progress import Reporter
 from medbench.samples import PhantomSize
 from medbench_datasets import iu_xray, iu_xray_phantom, r2gen
 from tests.datasets.tampering import kinds
@@ -131,6 +134,54 @@ def test_views_come_from_the_table_where_it_is_there(root: Path) -> None:
     assert by_id[CASES[1].study].attributes == {}
 
 
+def test_a_lost_view_of_the_list_loses_its_study_and_moves_no_view(root: Path, tmp_path: Path) -> None:
+    first, second = LISTED[:2]
+    (root / f"images/{first.r2gen_id}/0.png").unlink()
+    (root / f"images/{second.r2gen_id}/1.png").unlink()
+    raw = iu_xray.read(root)
+    by_id = {sample.sample_id: sample for sample in raw.samples}
+    assert raw.problems == ()
+    for case in (first, second):
+        views = tuple(f"images/{case.r2gen_id}/{number}.png" for number in (0, 1))
+        assert (by_id[case.r2gen_id].image, *by_id[case.r2gen_id].others) == views
+    for case in LISTED:
+        (root / f"images/{case.r2gen_id}/1.png").unlink(missing_ok=True)
+    files = DatasetFiles(iu_xray.SPEC, root, (), tmp_path / "info.json", tmp_path / "table.parquet")
+    with pytest.raises(MissingDataError, match=r"cannot be used .*\.png\): the file does not exist"):
+        examine(files, Reporter())
+
+
+def test_what_macos_adds_is_passed_over_and_endings_in_capitals_are_found(root: Path) -> None:
+    before = iu_xray.read(root)
+    (root / iu_xray.REPORTS / "._1.xml").write_bytes(b"\x00\x05\x16\x07")
+    (root / iu_xray.REPORTS / "2.xml").rename(root / iu_xray.REPORTS / "2.XML")
+    name = CASES[0].image_ids[0]
+    (root / f"images/{name}.png").rename(root / f"images/{name}.PNG")
+    (root / f"images/._{name}.png").write_bytes(b"\x00\x05\x16\x07")
+    (root / f"images/{LISTED[0].r2gen_id}/1.png").rename(root / f"images/{LISTED[0].r2gen_id}/1.PNG")
+    raw = iu_xray.read(root)
+    assert raw.problems == ()
+    assert raw.splits == before.splits
+    by_id = {sample.sample_id: sample for sample in raw.samples}
+    assert by_id[CASES[0].study].image == f"images/{name}.PNG"
+    assert by_id[LISTED[0].r2gen_id].others == (f"images/{LISTED[0].r2gen_id}/1.PNG",)
+
+
+def test_a_report_changed_in_place_changes_the_signature(root: Path, tmp_path: Path) -> None:
+    files = DatasetFiles(iu_xray.SPEC, root, (), tmp_path / "info.json", tmp_path / "table.parquet")
+    before = files.signature()
+    path = root / iu_xray.REPORTS / "1.xml"
+    path.write_text(path.read_text() + "\n")
+    assert files.signature() != before
+
+
+def test_names_too_long_for_a_file_are_reported(root: Path) -> None:
+    text = (root / iu_xray.REPORTS / "2.xml").read_text()
+    (root / iu_xray.REPORTS / "2.xml").write_text(text.replace(CASES[1].image_ids[1], "x" * 300))
+    _edit(root, lambda document: document["train"][0].update(image_path=[f"{'x' * 300}/0.png"]))
+    assert kinds(iu_xray.read(root)) == ["bad-row", "bad-row"]
+
+
 BOMB = '<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;">]><eCitation><uId id="CXR1"/>&y;</eCitation>'
 FETCHED = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><eCitation><uId id="CXR1"/>&x;</eCitation>'
 
@@ -227,7 +278,7 @@ def test_a_repeated_record_and_one_that_is_no_object_are_passed_over(root: Path)
 def test_a_list_that_is_cut_short_names_the_file_and_the_place(root: Path) -> None:
     path = root / r2gen.ANNOTATION
     path.write_text(path.read_text()[:500])
-    with pytest.raises(MissingDataError, match=r"annotation\.json is not whole JSON \(.*line 1 column \d+"):
+    with pytest.raises(MissingDataError, match=r"annotation\.json is not JSON \(.*line 1 column \d+"):
         iu_xray.read(root)
 
 

@@ -130,7 +130,7 @@ def test_odd_patients_are_reported_or_left_unknown(root: Path) -> None:
 def test_a_malformed_row_of_metadata_is_left_out(root: Path, column: str, cell: str) -> None:
     _edit(root, mimic_cxr.METADATA, lambda rows: rows[1].__setitem__(rows[0].index(column), cell))
     raw = mimic_cxr.read(root)
-    assert kinds(raw) == ["bad-row", "unlisted-image"]
+    assert kinds(raw) == ["bad-row", "unlisted-image", "unlisted-image"]
     assert [sample.sample_id for sample in raw.samples] == list(CASES)[1:]
     assert raw.listed == SIZE.images
 
@@ -145,7 +145,7 @@ def test_a_row_with_a_cell_beyond_the_header_is_bad(root: Path, stem: str) -> No
 def test_a_study_with_a_malformed_label_is_left_out_and_nan_is_unknown(root: Path, cell: str, kept: bool) -> None:
     _edit(root, mimic_cxr.CHEXPERT, lambda rows: rows[1].__setitem__(2, cell))
     raw = mimic_cxr.read(root)
-    assert kinds(raw) == ([] if kept else ["bad-row", "unlisted-image"])
+    assert kinds(raw) == ([] if kept else ["bad-row", "unlisted-image", "unlisted-image"])
     assert (FIRST in {sample.sample_id for sample in raw.samples}) is kept
     assert all(sample.sample_id != FIRST or "Atelectasis" not in sample.labels for sample in raw.samples)
 
@@ -164,7 +164,7 @@ def test_labels_given_twice_stay_where_they_agree(root: Path) -> None:
 
     _edit(root, mimic_cxr.CHEXPERT, repeat)
     raw = mimic_cxr.read(root)
-    assert kinds(raw) == ["duplicate-row", "duplicate-row", "unlisted-image"]
+    assert kinds(raw) == ["duplicate-row", "duplicate-row", "unlisted-image", "unlisted-image"]
     assert [sample.sample_id for sample in raw.samples] == [one for one in CASES if one != list(CASES)[1]]
 
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from medbench.datasets import DatasetFiles
 from medbench.errors import MissingDataError
+from medbench.preparation import examine
+from medbench.progress import Reporter
 from medbench.samples import PhantomSize
-from medbench_datasets import mimic_cxr, mimic_cxr_phantom, r2gen
+from medbench_datasets import mimic_cxr, mimic_cxr_phantom, mimic_cxr_reports, r2gen
 from medbench_datasets.mimic_cxr_reports import sections_of
 from tests.datasets.tampering import kinds
 
@@ -57,9 +60,12 @@ def _edit(root: Path, edit: Callable[[dict[str, Any]], None]) -> None:
         ("FINDINGS: Clear.\r\n\r\nIMPRESSION: Normal.", ("Clear.", "Normal.")),
         (" IMPRESSION: \n 1. Edema.\n 2. No effusion: none seen.\n", (None, "1. Edema. 2. No effusion: none seen.")),
         (" IMPRESSION:  First.\n FINDINGS:  \n IMPRESSION:  Second.\n", (None, "Second.")),
-        (" IMPRESSION:  First.\n IMPRESSION:  \n", (None, "First.")),
+        (" FINDINGS:  Clear.\n IMPRESSION:  First.\n IMPRESSION:  \n", ("Clear.", None)),
         (" FINDINGS AND IMPRESSION:  Clear.\n", ("Clear.", "Clear.")),
-        (" CHEST FINDINGS:  Clear.\n CONCLUSION:  Normal.\n", ("Clear.", "Normal.")),
+        (" FINDINGS/IMPRESSION:  Clear.\n", ("Clear.", "Clear.")),
+        (" FINDING:  Clear.\n CONCLUSION:  Normal.\n", ("Clear.", "Normal.")),
+        (" FINDINGS:  Clear.\n NOTIFICATION OF CRITICAL FINDINGS:  By phone.\n", ("Clear.", None)),
+        (" IMPRESSION:  Normal.\n COMPARISON WITH PRIOR IMPRESSION:  Same.\n", (None, "Normal.")),
         (" FINDINGS:  Clear.\n RECOMMENDATION(S):  None.\n", ("Clear.", None)),
         (" FINDINGS:  Los pulmones están claros. 肺野清晰\n", ("Los pulmones están claros. 肺野清晰", None)),
         (f" FINDINGS:  {'clear ' * 5000}\n", (" ".join(["clear"] * 5000), None)),
@@ -82,9 +88,11 @@ def test_sections_follow_their_headings(body: str, sections: tuple[str | None, s
         (f"{HEAD} AP CHEST:  The lungs are clear.\n", "The lungs are clear."),
         ("                   FINAL REPORT\n The lungs are clear.\n", "The lungs are clear."),
         (" Findings: clear.", "Findings: clear."),
+        (f"{HEAD} IMPRESSION:  First.\n IMPRESSION:  \n", "First. IMPRESSION:"),
+        (f"{HEAD} CHEST FINDINGS:  Clear.\n", "Clear."),
     ],
 )
-def test_the_last_paragraph_stands_in_for_absent_sections(report: str, paragraph: str) -> None:
+def test_the_last_paragraph_is_kept_where_sections_are_absent(report: str, paragraph: str) -> None:
     assert sections_of(report) == {"last_paragraph": paragraph}
 
 
@@ -99,16 +107,15 @@ def test_the_phantom_reads_back_with_its_reports(root: Path) -> None:
     lone = 0
     for sample in raw.samples:
         report = CASES[sample.sample_id].report
-        (text,) = sample.texts
         if report.findings:
-            assert (text, sample.details) == (
-                report.findings,
+            assert (sample.texts, sample.details) == (
+                (report.findings,),
                 {"findings": report.findings, "impression": report.impression},
             )
         elif report.impression:
-            assert (text, sample.details) == (report.impression, {"impression": report.impression})
+            assert (sample.texts, sample.details) == ((report.impression,), {"impression": report.impression})
         else:
-            assert sample.details == {"last_paragraph": text}
+            assert (sample.texts, list(sample.details)) == ((), ["last_paragraph"])
             lone += 1
     assert lone
     listed = raw.splits["r2gen"]
@@ -118,7 +125,16 @@ def test_the_phantom_reads_back_with_its_reports(root: Path) -> None:
     assert all(listed.values())
 
 
-@pytest.mark.parametrize("home", ["reports/files", "reports", "mimic-cxr-reports/files"])
+@pytest.mark.parametrize(
+    "home",
+    [
+        "reports/files",
+        "reports",
+        "reports/mimic-cxr-reports/files",
+        "mimic-cxr-reports/files",
+        "mimic-cxr-reports",
+    ],
+)
 def test_reports_are_found_in_a_folder_of_their_own(root: Path, home: str) -> None:
     before = mimic_cxr.read(root)
     for name in CASES:
@@ -126,6 +142,32 @@ def test_reports_are_found_in_a_folder_of_their_own(root: Path, home: str) -> No
         moved = root / home / path.relative_to(root / "files")
         moved.parent.mkdir(parents=True, exist_ok=True)
         path.rename(moved)
+    assert mimic_cxr.read(root) == before
+
+
+def test_a_folder_of_reports_in_which_none_is_found_is_told(root: Path) -> None:
+    for name in CASES:
+        path = _report_of(root, name)
+        moved = root / "reports" / "elsewhere" / path.relative_to(root)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(moved)
+    assert [(one.kind, one.where) for one in mimic_cxr.read(root).problems] == [("missing-report", "reports")]
+
+
+@pytest.mark.parametrize("home", ["files", "reports", "mimic-cxr-reports"])
+def test_a_report_changed_in_place_changes_the_signature(root: Path, tmp_path: Path, home: str) -> None:
+    files = DatasetFiles(mimic_cxr.SPEC, root, (), tmp_path / "info.json", tmp_path / "table.parquet")
+    path = root / home / "p10" / "p1" / "s1.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("FINDINGS: Clear.")
+    before = files.signature()
+    path.write_text("FINDINGS: Clear lungs.")
+    assert files.signature() != before
+
+
+def test_many_reports_are_read_chunk_by_chunk(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = mimic_cxr.read(root)
+    monkeypatch.setattr(mimic_cxr_reports, "_CHUNK", 5)
     assert mimic_cxr.read(root) == before
 
 
@@ -166,11 +208,39 @@ def test_the_report_of_the_list_is_the_text_under_either_name(root: Path) -> Non
             assert sample.details["findings"] == CASES[sample.sample_id].report.findings
 
 
-def test_images_of_the_list_without_a_usable_row_are_left_to_the_count(root: Path) -> None:
+def test_images_of_the_list_without_a_usable_row_are_told_and_lost_to_their_part(root: Path, tmp_path: Path) -> None:
+    before = mimic_cxr.read(root).splits["r2gen"]
+    strangers = [{"id": one, "report": "Clear.", "image_path": [f"p10/p1/s1/{one}.jpg"]} for one in ("x", "y", "z")]
+    _edit(root, lambda document: document["test"].extend(strangers))
+    raw = mimic_cxr.read(root)
+    (problem,) = raw.problems
+    assert (problem.kind, problem.where) == ("unlisted-image", r2gen.ANNOTATION)
+    assert f"3 of {sum(map(len, before.values())) + 3} listed images have no usable row, as x" in problem.detail
+    assert raw.splits["r2gen"] == before | {"test": [*before["test"], "x", "y", "z"]}
+    files = DatasetFiles(mimic_cxr.SPEC, root, (), tmp_path / "info.json", tmp_path / "table.parquet")
+    with pytest.raises(MissingDataError, match=f"3 of {len(before['test']) + 3} samples of r2gen/test cannot be used"):
+        examine(files, Reporter())
+    assert examine(files, Reporter(), allow_incomplete=True).info.parts["r2gen"]["test"] == len(before["test"])
+
+
+def test_a_list_of_other_images_altogether_is_one_error(root: Path) -> None:
+    stranger = {"id": "CXR1", "report": "Clear.", "image_path": ["CXR1/0.png"]}
+    (root / r2gen.ANNOTATION).write_text(json.dumps({"train": [stranger], "val": [], "test": []}))
+    with pytest.raises(MissingDataError, match=r"none of the 1 images of .*annotation\.json is in mimic-cxr"):
+        mimic_cxr.read(root)
+
+
+def test_an_image_of_two_records_stays_in_the_first(root: Path) -> None:
     before = mimic_cxr.read(root)
-    stranger = {"id": "x", "report": "Clear.", "image_path": ["p10/p1/s1/x.jpg"]}
-    _edit(root, lambda document: document["train"].append(stranger))
-    assert mimic_cxr.read(root) == before
+
+    def repeat(document: dict[str, Any]) -> None:
+        document["test"].append(document["train"][0] | {"id": "another", "report": "Else."})
+
+    _edit(root, repeat)
+    raw = mimic_cxr.read(root)
+    assert kinds(raw) == ["duplicate-row"]
+    assert "'another' of test has the image" in raw.problems[0].detail
+    assert (raw.splits, raw.samples) == (before.splits, before.samples)
 
 
 def test_a_malformed_record_is_passed_over_and_its_image_keeps_its_own_report(root: Path) -> None:
@@ -189,5 +259,5 @@ def test_a_malformed_record_is_passed_over_and_its_image_keeps_its_own_report(ro
 def test_a_list_that_is_cut_short_is_one_error(root: Path) -> None:
     path = root / r2gen.ANNOTATION
     path.write_text(path.read_text()[:-40])
-    with pytest.raises(MissingDataError, match=r"annotation\.json is not whole JSON .*char \d+"):
+    with pytest.raises(MissingDataError, match=r"annotation\.json is not JSON .*char \d+"):
         mimic_cxr.read(root)

@@ -89,6 +89,17 @@ def test_a_pickle_that_asks_for_far_more_memory_than_its_size_is_refused(root: P
         path_vqa.read(root)
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_long_integers_whose_hashes_collide_are_refused(root: Path, protocol: int) -> None:
+    colliding = {number * (2**61 - 1): "" for number in range(1, 4)}
+    _pickle_of(root, "val").write_bytes(pickle.dumps([colliding], protocol=protocol))
+    with pytest.raises(UnsafePickleError, match="LONG"):
+        path_vqa.read(root)
+    _pickle_of(root, "val").write_bytes(b"(lI2147483648\na.")
+    with pytest.raises(UnsafePickleError, match="INT"):
+        path_vqa.read(root)
+
+
 def test_a_small_pickle_that_unfolds_to_a_huge_text_is_told_without_unfolding_it(root: Path) -> None:
     nested: list[object] = ["x"]
     for _ in range(60):

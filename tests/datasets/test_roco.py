@@ -150,6 +150,21 @@ def test_the_second_release_is_read_beside_the_first_or_alone(root: Path, folder
     assert list(roco.read(root).splits) == ["v2"]
 
 
+def test_the_articles_of_the_second_release_are_its_patients_where_they_are_told(root: Path) -> None:
+    _write_second(root)
+    shutil.rmtree(root / "data")
+    table = root / "license_information.csv"
+    name = "ROCOv2_2023_{0}_000001".format
+    link = "https://www.ncbi.nlm.nih.gov/pmc/articles/PMC77/"
+    table.write_text(f"ID,PMCID,Link\n{name('train')},PMC5,\n{name('valid')},,{link}\n{name('test')},,\n")
+    raw = roco.read(root)
+    assert [sample.patient_id for sample in raw.samples] == ["PMC5", "PMC77", name("test")]
+    table.write_bytes(b"ID,\xff\n")
+    raw = roco.read(root)
+    assert kinds(raw)[0] == "bad-list"
+    assert [sample.patient_id for sample in raw.samples] == [name("train"), name("valid"), name("test")]
+
+
 def test_absent_and_unreadable_lists_are_one_error_each(root: Path) -> None:
     _write_second(root)
     (root / "valid_captions.csv").unlink()

@@ -12,7 +12,7 @@ import pytest
 from medbench.errors import MissingDataError
 from medbench.images import read_grey
 from medbench.samples import PhantomSize
-from medbench_datasets import slake, slake_phantom
+from medbench_datasets import json_rows, slake, slake_phantom
 from tests.datasets.tampering import kinds
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ def test_bad_rows_are_passed_over_and_masks_are_no_images(root: Path) -> None:
     assert Counter(kinds(raw)) == {"bad-row": 4, "duplicate-id": 1, "unasked-image": 1}
     assert len(raw.splits["all"]["valid"]) == len(rows) - 5
     assert "0" in raw.splits["all"]["train"]
+
+
+def test_a_packed_file_that_unfolds_beyond_all_measure_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "LARGEST", 1000)
+    (root / "test.json").unlink()
+    (root / "test.json.gz").write_bytes(gzip.compress(b"[" + b" " * 100_000 + b"]"))
+    with pytest.raises(MissingDataError, match=r"test\.json\.gz holds more than 1,000 bytes"):
+        json_rows.read_json(root / "test.json.gz")
 
 
 def test_files_that_are_absent_or_cut_short_are_one_error(root: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 from medbench_datasets import siim
-from medbench_datasets.splits import divide, halve_held_out, held_out_count
+from medbench_datasets.splits import divide, halve_held_out, held_out_count, members_of
 
 
 def test_siim_official_count_gives_the_published_sizes() -> None:
@@ -44,3 +44,9 @@ def test_the_division_is_the_same_every_time() -> None:
         "valid": 6,
         "test": 10,
     }
+
+
+def test_members_follow_their_groups_in_their_own_order() -> None:
+    drawn = {"train": ["p2", "p1"], "valid": [], "test": ["p3"]}
+    members = members_of(drawn, {"b": "p1", "c": "p3", "a": "p2", "d": "p1"})
+    assert members == {"train": ["b", "a", "d"], "valid": [], "test": ["c"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -127,16 +128,18 @@ def test_entries_that_cannot_be_images_or_come_twice_are_reported(root: Path) ->
     def spoil(document: dict[str, Any]) -> None:
         document["images"] += [
             {"id": 900, "file_name": "../../x.png", "height": 9, "width": 9},
+            {"id": 904, "file_name": "tb/\ud800.png", "height": 9, "width": 9},
+            {"id": 905, "file_name": f"tb/{'x' * 300}.png", "height": 9, "width": 9},
             {"id": 901, "file_name": f"tb/{TUBERCULOUS}", "height": SIZE.side, "width": SIZE.side},
             {"id": 902},
         ]
 
     _edit(root, spoil)
     raw = tbx11k.read(root)
-    assert sorted(kinds(raw))[:2] == ["bad-row", "bad-row"]
-    assert "duplicate-id" in kinds(raw)
+    assert Counter(kinds(raw)) == {"bad-row": 4, "duplicate-id": 1}
+    assert all(problem.where.isprintable() and problem.where.encode() for problem in raw.problems)
     assert len(raw.samples) == SIZE.images
-    assert raw.listed == SIZE.images + 2
+    assert raw.listed == SIZE.images + 4
     assert next(one for one in raw.samples if one.sample_id == TUBERCULOUS).boxes == CASES[TUBERCULOUS].boxes
 
 

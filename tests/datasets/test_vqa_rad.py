@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from medbench.datasets import DatasetFiles
@@ -86,7 +87,7 @@ def test_the_core_prepares_the_phantom(root: Path, tmp_path: Path) -> None:
     files = DatasetFiles(vqa_rad.SPEC, root, (), tmp_path / "info.json", tmp_path / "table.parquet")
     info = examine(files, Reporter()).info
     assert info.samples == info.expected_samples
-    assert {group.kind for group in info.problems} <= {"shared-patient", "shared-pixels"}
+    assert {group.kind for group in info.problems} == {"shared-patient", "shared-pixels"}
 
 
 def test_the_official_layout_divides_by_phrase_type(root: Path) -> None:
@@ -100,7 +101,9 @@ def test_the_official_layout_divides_by_phrase_type(root: Path) -> None:
         (root / name).unlink()
     (root / vqa_rad.IMAGES).rename(root / vqa_rad.PUBLIC_IMAGES)
     raw = vqa_rad.read(root)
-    assert raw.problems == ()
+    (problem,) = raw.problems
+    assert (problem.kind, problem.where) == ("missing-list", vqa_rad.PUBLIC_FILE)
+    assert "official and official-disjoint need trainset.json and testset.json" in problem.detail
     assert raw.splits == {"public": mevf.splits["public"]}
     assert all((root / sample.image).is_file() for sample in raw.samples)
 
@@ -145,6 +148,32 @@ def test_numbers_long_and_foreign_texts_and_identical_rows_are_taken_as_they_are
     assert samples[0].details["answer_type_as_released"] == "closed "
     assert samples[1].texts == (long.strip(),)
     assert (samples[-1].texts, samples[-1].answers) == (samples[4].texts, samples[4].answers)
+
+
+def test_halves_of_characters_are_replaced_in_texts_and_refused_in_ids_and_long_names_are_reported(
+    root: Path, tmp_path: Path
+) -> None:
+    def spoil(rows: Rows) -> None:
+        rows[0] |= {"question": "left\tor \ud800 right?", "answer": "\udc00", "image_organ": "CHEST\ud800"}
+        rows[1]["qid"] = "\ud800"
+        rows[2]["image_name"] = "\ud800.jpg"
+        rows[3]["image_name"] = f"{'x' * 300}.jpg"
+
+    path = root / vqa_rad.TRAIN_FILE
+    rows = json.loads(path.read_text())
+    spoil(rows)
+    path.write_text(json.dumps(rows))
+    raw = vqa_rad.read(root)
+    assert Counter(kinds(raw)) == {"encoding": 1, "bad-row": 3}
+    first = raw.samples[0]
+    assert (first.texts, first.answers, first.details["image_organ"]) == (
+        ("left\tor \ufffd right?",),
+        ("\ufffd",),
+        "CHEST\ufffd",
+    )
+    files = DatasetFiles(vqa_rad.SPEC, root, (), tmp_path / "info.json", tmp_path / "table.parquet")
+    info = examine(files, Reporter(), allow_incomplete=True).info
+    assert json.dumps(msgspec.to_builtins(info), ensure_ascii=False).encode()
 
 
 def test_an_image_without_a_question_is_told_and_clutter_is_not(root: Path) -> None:

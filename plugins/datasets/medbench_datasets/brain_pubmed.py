@@ -22,6 +22,7 @@ from medbench_datasets.brain_pubmed_rows import (
     read_captions,
     splits_of,
 )
+from medbench_datasets.questions import count_listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,5 +107,5 @@ def read(root: Path) -> RawDataset:
         )
         for one in captions
     )
-    listed = len(samples) + sum(problem.kind == "bad-row" for problem in problems)
+    listed = count_listed(samples, problems)
     return RawDataset(samples=samples, splits=splits_of(captions, samples), problems=tuple(problems), listed=listed)

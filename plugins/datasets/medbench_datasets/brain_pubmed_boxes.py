@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, Region
+from medbench_datasets.folders import is_there
 from medbench_datasets.json_rows import read_json
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def read_panels(path: Path, problems: list[Problem]) -> tuple[Panel, ...] | None
 
     An entry that is no rectangle is reported and left out.
     """
-    if not path.is_file():
+    if not is_there(path):
         problems.append(
             Problem("missing-boxes", path.name, "no boxes for this figure; captions are of the whole of it")
         )
@@ -90,11 +91,12 @@ def _region(entry: Any) -> Region | None:
     """The rectangle, its corners rounded to whole pixels as PIL crops."""
     try:
         x, y, width, height = (float(entry[key]) for key in ("x", "y", "w", "h"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    if not all(math.isfinite(value) for value in (x, y, width, height)):
+    corners = (x, y, x + width, y + height)
+    if not all(math.isfinite(value) for value in corners):
         return None
-    left, top, right, bottom = round(x), round(y), round(x + width), round(y + height)
+    left, top, right, bottom = map(round, corners)
     return Region(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 

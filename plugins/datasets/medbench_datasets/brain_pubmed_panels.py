@@ -16,6 +16,7 @@ from medbench_datasets.brain_pubmed import CITATION, LICENCE, list_files, list_s
 from medbench_datasets.brain_pubmed import SPEC as FIGURES
 from medbench_datasets.brain_pubmed_boxes import FOLDERS, Choice, Panel, boxes_folder, by_letter, first_box, read_panels
 from medbench_datasets.brain_pubmed_rows import PLAIN, groups_of, plain, read_captions, splits_of
+from medbench_datasets.questions import count_listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _read(root: Path, *, first: bool) -> RawDataset:
         found = panels[one.image]
         choice = first_box(found) if first else by_letter(found, one.panel)
         samples.append(_sample(one, group_of[one.figure], choice))
-    listed = len(samples) + sum(problem.kind == "bad-row" for problem in problems)
+    listed = count_listed(samples, problems)
     splits = splits_of(captions, samples)
     return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=listed)
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem
+from medbench_datasets.folders import is_there
 from medbench_datasets.json_rows import JsonRow, json_rows, read_json, text_of
 from medbench_datasets.names import complain_of_path
-from medbench_datasets.splits import divide
+from medbench_datasets.questions import ids_by_part
+from medbench_datasets.splits import divide, members_of
+from medbench_datasets.texts import HALF_CHARACTER, encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from medbench.samples import Sample
@@ -72,7 +75,7 @@ def read_captions(root: Path, whole_list: str, problems: list[Problem]) -> list[
             if isinstance(caption, Problem):
                 problems.append(caption)
             else:
-                captions.append(caption)
+                captions.append(_encodable(caption, problems))
     return captions
 
 
@@ -92,17 +95,13 @@ def groups_of(captions: Iterable[Caption]) -> dict[str, str]:
 
 def splits_of(captions: Sequence[Caption], samples: Sequence[Sample]) -> dict[str, dict[str, list[str]]]:
     """`BY_FIGURE`, drawn over the samples' patients, and `AS_RELEASED` where the rows were divided."""
-    drawn = divide(sorted({one.patient_id for one in samples}), valid=VALID_SHARE, test=TEST_SHARE)
-    drawn_part = {group: part for part, members in drawn.items() for group in members}
+    group_of = {one.sample_id: one.patient_id for one in samples}
+    drawn = divide(sorted(set(group_of.values())), valid=VALID_SHARE, test=TEST_SHARE)
     given_part = {caption.row_id: caption.part for caption in captions}
-    splits = {BY_FIGURE: _divided(samples, {one.sample_id: drawn_part[one.patient_id] for one in samples})}
+    splits = {BY_FIGURE: members_of(drawn, group_of)}
     if any(given_part.values()):
-        splits[AS_RELEASED] = _divided(samples, given_part)
+        splits[AS_RELEASED] = ids_by_part(samples, given_part, FILES)
     return splits
-
-
-def _divided(samples: Sequence[Sample], part_of: Mapping[str, str]) -> dict[str, list[str]]:
-    return {part: [one.sample_id for one in samples if part_of[one.sample_id] == part] for part in FILES}
 
 
 def _caption(root: Path, row: JsonRow, part: str, row_id: str) -> Caption | Problem:
@@ -136,11 +135,20 @@ def _caption(root: Path, row: JsonRow, part: str, row_id: str) -> Caption | Prob
     )
 
 
+def _encodable(caption: Caption, problems: list[Problem]) -> Caption:
+    """The row as a table can hold it; what had to be replaced is reported."""
+    texts = tuple(encodable(text) for text in caption.texts)
+    fit = caption._replace(texts=texts, panel=encodable(caption.panel), image_id=encodable(caption.image_id))
+    if fit != caption:
+        problems.append(Problem("encoding", caption.where, HALF_CHARACTER))
+    return fit
+
+
 def _image_path(root: Path, name: str) -> str:
     """The path under ``images/`` that a row means."""
     path = PurePosixPath(name.strip().replace("\\", "/"))
     inside = not path.is_absolute() and ".." not in path.parts
-    return str(path) if inside and len(path.parts) > 1 and (root / IMAGES / path).is_file() else path.name
+    return str(path) if inside and len(path.parts) > 1 and is_there(root / IMAGES / path) else path.name
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:

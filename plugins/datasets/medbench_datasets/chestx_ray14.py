@@ -17,7 +17,7 @@ from medbench_datasets.chestx_ray14_boxes import BOX_COLUMNS, BOX_NAMES, BOXES_F
 from medbench_datasets.chestx_ray14_images import IMAGES, find_images
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.seen_names import Complaint, SeenNames, usable_rows
-from medbench_datasets.splits import divide, draw_valid
+from medbench_datasets.splits import divide, draw_valid, members_of
 from medbench_datasets.tables import SURPLUS, TableRow, find_table, is_file_name, read_csv
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def read(root: Path) -> RawDataset:
         problems.append(Problem("count", table.name, f"{len(rows):,} images, officially {COUNT:,}"))
     patient_of = {sample.sample_id: sample.patient_id for sample in samples}
     patients = divide(sorted(set(patient_of.values())), valid=VALID_SHARE, test=TEST_SHARE)
-    splits = {"patient": _images_of(patients, patient_of)}
+    splits = {"patient": members_of(patients, patient_of)}
     if lists is not None:
         splits = {"official": _official(lists, patient_of, problems), **splits}
     return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(listed) - seen.repeats)
@@ -218,14 +218,5 @@ def _official(
         )
     apart = keep_patients_apart(listed, patient_of, "split official", problems)
     train = {name: patient_of[name] for name in apart["train"]}
-    drawn = _images_of(draw_valid(sorted(set(train.values())), OFFICIAL_VALID_SHARE), train)
+    drawn = members_of(draw_valid(sorted(set(train.values())), OFFICIAL_VALID_SHARE), train)
     return {**drawn, "test": apart["test"]}
-
-
-def _images_of(patients: Mapping[str, Sequence[str]], patient_of: Mapping[str, str]) -> dict[str, list[str]]:
-    """The images of each part's patients, in the table's order."""
-    part_of = {patient: part for part, members in patients.items() for patient in members}
-    images: dict[str, list[str]] = {part: [] for part in patients}
-    for name, patient in patient_of.items():
-        images[part_of[patient]].append(name)
-    return images

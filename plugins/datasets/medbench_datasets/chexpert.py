@@ -15,6 +15,7 @@ from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.cells import age_of, read_labels, sex_of
 from medbench_datasets.chexpert_splits import COMPETITION, Entry, divide_tables
+from medbench_datasets.names import IMAGE_SUFFIXES
 from medbench_datasets.seen_names import Complaint, SeenNames
 from medbench_datasets.tables import SURPLUS, TableRow, read_csv
 
@@ -43,7 +44,6 @@ LABELS = (
 COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *LABELS)
 OFFICIAL_ROWS = {TRAIN_FILE: 223_414, VALID_FILE: 234}
 FRONTAL, LATERAL = "Frontal", "Lateral"
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 _PATIENT = re.compile(r"patient\d+\Z", re.ASCII)
 
@@ -148,7 +148,7 @@ def _sample(row: TableRow, seen: SeenNames) -> Sample | Complaint:
         return Complaint("bad-row", SURPLUS)
     if ".." in parts or "\0" in name:
         return Complaint("bad-row", f"Path {cells['Path']!r} leaves the folder")
-    if not name.lower().endswith(SUFFIXES) or patient is None:
+    if not name.lower().endswith(tuple(IMAGE_SUFFIXES)) or patient is None:
         return Complaint("bad-row", f"Path {cells['Path']!r} is no image of a patient<number> in train or valid")
     if cells["Frontal/Lateral"] not in {FRONTAL, LATERAL}:
         return Complaint("bad-row", f"Frontal/Lateral is {cells['Frontal/Lateral']!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +9,7 @@ from medbench.errors import MissingDataError
 from medbench.images import MAX_PIXELS
 from medbench.samples import Box, Problem
 from medbench_datasets.geometry import fit_box
+from medbench_datasets.json_rows import read_json
 from medbench_datasets.rasters import Size
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ def read_boxes(path: Path, names: Sequence[str], problems: list[Problem]) -> dic
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise MissingDataError(f"{path} is not JSON ({error})", fix="download the file again") from error
+    document = read_json(path)
     sections = document if isinstance(document, dict) else {}
     missing = [name for name in SECTIONS if not isinstance(sections.get(name), list)]
     if missing:

@@ -18,9 +18,10 @@ from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.cells import age_of, sex_of
 from medbench_datasets.coco_boxes import read_boxes
 from medbench_datasets.folders import is_clutter
+from medbench_datasets.names import IMAGE_SUFFIXES
 from medbench_datasets.rasters import read_mask, read_size
-from medbench_datasets.splits import divide
-from medbench_datasets.tables import SURPLUS, TableRow, read_csv
+from medbench_datasets.splits import divide, members_of
+from medbench_datasets.tables import SURPLUS, TableRow, is_file_name, read_csv
 from medbench_datasets.texts import one_line
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ LUNGS = ("Right Lung", "Left Lung")
 LABEL = "COVID-19"
 UNKNOWN_FINDINGS = frozenset({"", "todo", "unknown"})
 XRAY = "x-ray"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 VALID_SHARE, TEST_SHARE = 0.15, 0.25
 DUPLICATE = "duplicate-id"
 NOTES, NOTES_COLUMN = "notes", "clinical_notes"
@@ -192,8 +192,10 @@ def _complaint(image: PurePosixPath, patient: str, seen: set[str]) -> tuple[str,
         return "bad-row", "no patientid"
     if image.is_absolute() or ".." in image.parts:
         return "bad-row", f"the image path '{image}' leaves the folder"
-    if image.suffix.lower() not in SUFFIXES:
+    if image.suffix.lower() not in IMAGE_SUFFIXES:
         return "bad-row", f"'{image}' is no PNG or JPEG image"
+    if not is_file_name(image.name):
+        return "bad-row", f"'{image.name[:60]}...' cannot name a file"
     if image.name in seen:
         return DUPLICATE, f"a row before this one names '{image.name}' too"
     return None
@@ -253,6 +255,5 @@ def _with_unique_ids(entries: Sequence[_Entry]) -> tuple[Sample, ...]:
 
 
 def _split(samples: Sequence[Sample]) -> Mapping[str, list[str]]:
-    patients = divide(sorted({sample.patient_id for sample in samples}), valid=VALID_SHARE, test=TEST_SHARE)
-    part_of = {patient: part for part, members in patients.items() for patient in members}
-    return {part: [sample.sample_id for sample in samples if part_of[sample.patient_id] == part] for part in patients}
+    patient_of = {sample.sample_id: sample.patient_id for sample in samples}
+    return members_of(divide(sorted(set(patient_of.values())), valid=VALID_SHARE, test=TEST_SHARE), patient_of)

@@ -42,19 +42,19 @@ def draw_thorax(side: int, rng: np.random.Generator) -> Thorax:
     """A healthy chest of ``side`` pixels, placed, scaled, tilted and proportioned at random."""
     x, y = _patient_grid(side, rng)
     soft = 3.0 / side
-    body = _inside(_torso(x, y, rng), soft)
+    body = inside(_torso(x, y, rng), soft)
     lean, width, height = rng.uniform(0.06, 0.14), rng.uniform(0.27, 0.33), rng.uniform(0.54, 0.62)
     dome = rng.uniform(0.42, 0.52)
     right = _lung(-x, y, lean, width, height, dome - 0.05)
     left = _lung(x, y, lean, width * 0.95, height, dome)
     heart = ((x - rng.uniform(0.08, 0.14)) / rng.uniform(0.26, 0.34)) ** 2 + ((y - 0.26) / rng.uniform(0.24, 0.3)) ** 2
     left = np.maximum(left, (1.0 - heart) * 0.5)
-    aeration = np.maximum(_inside(right, 2 * soft), _inside(left, 2 * soft))
+    aeration = np.maximum(inside(right, 2 * soft), inside(left, 2 * soft))
 
-    tissue = 0.62 + 0.08 * y + 0.05 * _texture(side, 0.08, rng)
-    lung = rng.uniform(0.2, 0.26) + 0.06 * _texture(side, 0.012, rng) + 0.04 * _texture(side, 0.04, rng)
+    tissue = 0.62 + 0.08 * y + 0.05 * texture(side, 0.08, rng)
+    lung = rng.uniform(0.2, 0.26) + 0.06 * texture(side, 0.012, rng) + 0.04 * texture(side, 0.04, rng)
     pixels = tissue * (1 - aeration) + lung * aeration
-    pixels += 0.12 * _inside(np.abs(x) / 0.11 - 1, 0.05) + 0.1 * _inside(heart - 1, 0.1)
+    pixels += 0.12 * inside(np.abs(x) / 0.11 - 1, 0.05) + 0.1 * inside(heart - 1, 0.1)
     pixels += _bones(x, y, rng)
     pixels = np.clip(pixels, 0.02, 1.0) * body
     return Thorax(pixels.astype(np.float32), right < 0, left < 0)
@@ -70,8 +70,8 @@ def add_opacity(thorax: Thorax, lung: Region, rng: np.random.Generator) -> tuple
     u = (columns - column) * np.cos(angle) + (rows - row) * np.sin(angle)
     v = (rows - row) * np.cos(angle) - (columns - column) * np.sin(angle)
     shape = np.hypot(u / (across / 2), v / (along / 2)) - 1
-    density = rng.uniform(0.75, 0.95) * _inside(shape, 0.12)
-    opaque = 0.78 + 0.06 * _texture(side, 0.02, rng)
+    density = rng.uniform(0.75, 0.95) * inside(shape, 0.12)
+    opaque = 0.78 + 0.06 * texture(side, 0.02, rng)
     pixels = thorax.pixels + density * np.maximum(opaque - thorax.pixels, 0)
     return replace(thorax, pixels=pixels.astype(np.float32)), tight_box(shape < 0, 0)
 
@@ -106,6 +106,19 @@ def finish(thorax: Thorax, rng: np.random.Generator) -> NDArray[np.uint8]:
     pixels = _blur(thorax.pixels, 0.002 * thorax.side) ** rng.uniform(0.85, 1.15) * rng.uniform(0.85, 1.0)
     pixels = pixels + rng.normal(0, 0.012, pixels.shape)
     return np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
+
+
+def inside(implicit: Pixels, softness: float) -> Pixels:
+    """1 where ``implicit`` is negative, 0 where positive, with a soft edge."""
+    weight: Pixels = 0.5 - 0.5 * np.tanh(implicit / softness)
+    return weight
+
+
+def texture(side: int, grain: float, rng: np.random.Generator) -> Pixels:
+    """Smooth noise of zero mean and unit deviation, with grains of ``grain`` of the side."""
+    noise = _blur(rng.standard_normal((side, side)).astype(np.float32), grain * side)
+    standard: Pixels = (noise - noise.mean()) / noise.std()
+    return standard
 
 
 def _patient_grid(side: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
@@ -144,9 +157,9 @@ def _bones(x: Pixels, y: Pixels, rng: np.random.Generator) -> Pixels:
     gap, first = rng.uniform(0.135, 0.155), rng.uniform(-0.68, -0.62)
     for rib in range(_RIBS):
         line = first + rib * gap + 0.35 * np.abs(x) ** 1.6 - 0.1
-        brightness += 0.09 * _inside(np.abs(y - line) / 0.028 - 1, 0.4) * (np.abs(x) > 0.1)
+        brightness += 0.09 * inside(np.abs(y - line) / 0.028 - 1, 0.4) * (np.abs(x) > 0.1)
     clavicle = -0.6 - 0.16 * np.abs(x)
-    brightness += 0.14 * _inside(np.abs(y - clavicle) / 0.03 - 1, 0.4) * (np.abs(x) > 0.08) * (np.abs(x) < 0.7)
+    brightness += 0.14 * inside(np.abs(y - clavicle) / 0.03 - 1, 0.4) * (np.abs(x) > 0.08) * (np.abs(x) < 0.7)
     return brightness
 
 
@@ -156,19 +169,6 @@ def _deep_point(region: Region, rng: np.random.Generator) -> tuple[int, int]:
     rows, columns = np.nonzero(depth >= 0.6 * depth.max())
     index = int(rng.integers(len(rows)))
     return int(rows[index]), int(columns[index])
-
-
-def _inside(implicit: Pixels, softness: float) -> Pixels:
-    """1 where ``implicit`` is negative, 0 where positive, with a soft edge."""
-    inside: Pixels = 0.5 - 0.5 * np.tanh(implicit / softness)
-    return inside
-
-
-def _texture(side: int, grain: float, rng: np.random.Generator) -> Pixels:
-    """Smooth noise of zero mean and unit deviation, with grains of ``grain`` of the side."""
-    noise = _blur(rng.standard_normal((side, side)).astype(np.float32), grain * side)
-    standard: Pixels = (noise - noise.mean()) / noise.std()
-    return standard
 
 
 def _blur(pixels: Pixels, sigma: float) -> Pixels:

@@ -17,6 +17,11 @@ def is_clutter(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _CLUTTER
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path leads to a file; no path that a table gives is too long or too odd to be asked about."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises on a name that is too long
+
+
 def files_below(root: Path, folder: str = "") -> Iterator[str]:
     """Files at any depth of ``root/folder``, as paths from ``root`` with '/'; clutter is passed over.
 

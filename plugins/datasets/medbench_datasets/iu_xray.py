@@ -8,12 +8,14 @@ images``); R2Gen's is ``annotation.json`` with ``images/<study>/0.png`` and ``1.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets import r2gen
+from medbench_datasets.folders import files_below
 from medbench_datasets.iu_xray_reports import Report, Reports, read_reports
 from medbench_datasets.splits import divide
 from medbench_datasets.tables import find_table, read_csv
@@ -69,7 +71,8 @@ SPEC = DatasetSpec(
             name=BY_STUDY,
             rule=(
                 "studies of the XML reports with an image and findings, sorted; train_test_split with random_state 0: 20 % "
-                "test, then 12.5 % of the rest valid (70/10/20); the collection names no patients"
+                "test, then 12.5 % of the rest valid (70/10/20); the collection names no patients. The image is the first as "
+                "listed, a lateral in 584 of 3,851 studies"
             ),
             source="medbench; the collection publishes none",
         ),
@@ -91,19 +94,32 @@ class _Layout(NamedTuple):
     listed: int = 0
 
 
+class _Images:
+    """The files below the folder of the images, whatever the case of their names (``0.PNG``)."""
+
+    def __init__(self, root: Path) -> None:
+        found = [name for name in files_below(root, IMAGES) if (root / name).is_file()]
+        self._files = {name.casefold(): name for name in found} | {name: name for name in found}
+
+    def find(self, name: str) -> str | None:
+        """The path of the file that an image path means; None where there is none."""
+        return self._files.get(name, self._files.get(name.casefold()))
+
+
 def read(root: Path) -> RawDataset:
     """One sample a study: ``image`` is its first view as published, ``others`` the further ones.
 
     Ids are the published ones: ``CXR1`` for an XML report, ``CXR1_IM-0001`` for a study of R2Gen's. ``texts`` is the
     findings section, or where there is none the impression; ``details`` hold ``findings``, ``impression``, ``indication``,
     ``comparison`` and ``mesh``, for R2Gen's studies too where the XML is there. Label `LABEL` is 1 where the study's only
-    heading is "normal", and unknown where it was not indexed. A view whose file is missing is reported and left out, a study
-    without any image in the XML passed over. A layout none of whose images is there is passed over. Raises
-    `MissingDataError` where there is no layout to read, or annotation.json is not R2Gen's JSON.
+    heading is "normal", and unknown where it was not indexed. Of an XML report, a view whose file is missing is reported and
+    left out; a study of R2Gen's is lost with any of its views, since models are compared on pairs in their order. A report
+    that names no image is passed over, and a layout none of whose images is there. Raises `MissingDataError` where there is no
+    layout to read, or annotation.json is not R2Gen's JSON.
     """
     problems: list[Problem] = []
-    reports = read_reports(root / REPORTS, problems)
-    layouts = [_official(root, reports, problems), _r2gen(root, reports.by_study, problems)]
+    reports, images = read_reports(root / REPORTS, problems), _Images(root)
+    layouts = [_official(root, reports, images, problems), _r2gen(root, reports.by_study, images, problems)]
     samples = tuple(sample for layout in layouts for sample in layout.samples)
     if not samples:
         raise MissingDataError(
@@ -115,16 +131,16 @@ def read(root: Path) -> RawDataset:
     return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=listed)
 
 
-def _official(root: Path, reports: Reports, problems: list[Problem]) -> _Layout:
+def _official(root: Path, reports: Reports, images: _Images, problems: list[Problem]) -> _Layout:
     files = {study: _official_files(report) for study, report in reports.by_study.items() if report.images}
     without = len(reports.by_study) - len(files)
     if without:
         problems.append(Problem("no-image", REPORTS, f"{without:,} reports name no image; passed over"))
-    if not _any_there(root, files, REPORTS, problems):
+    if not _any_there(images, files, REPORTS, problems):
         return _Layout()
     views = _views(root)
     samples = tuple(
-        _sample(study, reports.by_study[study], _there(root, study, names, problems), views)
+        _sample(study, reports.by_study[study], _there(images, study, names, problems), views)
         for study, names in files.items()
     )
     described = sorted(sample.sample_id for sample in samples if "findings" in sample.details)
@@ -136,37 +152,37 @@ def _official_files(report: Report) -> tuple[str, ...]:
     return tuple(f"{IMAGES}/{name}.png" for name in report.images)
 
 
-def _r2gen(root: Path, reports: Mapping[str, Report], problems: list[Problem]) -> _Layout:
+def _r2gen(root: Path, reports: Mapping[str, Report], images: _Images, problems: list[Problem]) -> _Layout:
     path = root / r2gen.ANNOTATION
     if not path.is_file():
         return _Layout()
     annotation = r2gen.read_annotation(path, problems)
     files = {study.id: tuple(f"{IMAGES}/{name}" for name in study.images) for study in annotation.studies}
-    if not _any_there(root, files, path.name, problems):
+    if not _any_there(images, files, path.name, problems):
         return _Layout()
     samples = []
     parts: dict[str, list[str]] = {part: [] for part in r2gen.PARTS.values()}
     for study in annotation.studies:
         number = study.id.partition("_")[0]
         report = reports.get(number, Report(number, "", "", study.report, "", (), ()))
-        views = _there(root, study.id, files[study.id], problems)
+        views = [images.find(name) or name for name in files[study.id]]
         samples.append(_sample(study.id, report, views, {}, text=study.report))
         parts[study.part].append(study.id)
     return _Layout(tuple(samples), {r2gen.SPLIT: parts}, annotation.listed)
 
 
-def _any_there(root: Path, files: Mapping[str, Sequence[str]], where: str, problems: list[Problem]) -> bool:
+def _any_there(images: _Images, files: Mapping[str, Sequence[str]], where: str, problems: list[Problem]) -> bool:
     """Whether any image of a layout is there; if none is, that is said once and not study by study."""
-    if any((root / name).is_file() for names in files.values() for name in names):
+    if any(images.find(name) for names in files.values() for name in names):
         return True
     if files:
         problems.append(Problem("no-image", where, f"{IMAGES} holds none of its images; its studies were passed over"))
     return False
 
 
-def _there(root: Path, study: str, names: Sequence[str], problems: list[Problem]) -> Sequence[str]:
+def _there(images: _Images, study: str, names: Sequence[str], problems: list[Problem]) -> Sequence[str]:
     """The views whose file is there; all, for the preparation to report, where none is."""
-    found = [name for name in names if (root / name).is_file()]
+    found = {name: file for name in names if (file := images.find(name))}
     if not found:
         return names
     problems += [
@@ -174,12 +190,12 @@ def _there(root: Path, study: str, names: Sequence[str], problems: list[Problem]
         for name in names
         if name not in found
     ]
-    return found
+    return list(found.values())
 
 
 def _sample(sample_id: str, report: Report, views: Sequence[str], view_of: Mapping[str, str], text: str = "") -> Sample:
     text = text or report.findings or report.impression
-    view = view_of.get(views[0], "")
+    view = view_of.get(PurePosixPath(views[0]).stem, "")
     return Sample(
         sample_id=sample_id,
         patient_id=report.study,
@@ -198,11 +214,11 @@ def _labels(mesh: Sequence[str]) -> dict[str, int]:
 
 
 def _views(root: Path) -> dict[str, str]:
-    """The view of an image by its path, where TorchXRayVision's table is in the root."""
+    """The view of an image by its id, where TorchXRayVision's table is in the root."""
     path = find_table(root, VIEWS)
     rows = read_csv(path, VIEW_COLUMNS) if path else []
     return {
-        f"{IMAGES}/{row.cells['imageid']}.png": _VIEW_NAMES[row.cells["tsne-view"]]
+        row.cells["imageid"]: _VIEW_NAMES[row.cells["tsne-view"]]
         for row in rows
         if row.cells["tsne-view"] in _VIEW_NAMES
     }

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem
+from medbench_datasets.folders import is_clutter
 from medbench_datasets.names import is_plain_text
 from medbench_datasets.tables import is_file_name
 from medbench_datasets.texts import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
@@ -73,10 +75,13 @@ def parse_report(path: Path) -> Report:
 
 
 def read_reports(folder: Path, problems: list[Problem]) -> Reports:
-    """Every ``*.xml`` of a folder; what cannot be read, and a second file of a study, is reported and passed over."""
+    """The reports of a folder: every ``.xml``, in whatever case, but for what operating systems add.
+
+    What cannot be read, and a second file of a study, is reported and passed over.
+    """
     found: dict[str, Report] = {}
     listed = 0
-    for path in sorted(folder.glob("*.xml"), key=_number):
+    for path in sorted(_files(folder), key=_number):
         where = f"{folder.name}/{path.name}"
         try:
             report = parse_report(path)
@@ -90,6 +95,11 @@ def read_reports(folder: Path, problems: list[Problem]) -> Reports:
         listed += 1
         found[report.study] = _with_usable_images(report, where, problems)
     return Reports(found, listed)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    listed = folder.iterdir() if folder.is_dir() else ()
+    return (path for path in listed if path.suffix.lower() == ".xml" and not is_clutter(path.name))
 
 
 def _number(path: Path) -> tuple[int, str]:

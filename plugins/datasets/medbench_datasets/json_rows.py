@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem
+from medbench_datasets.packed import find_file, open_unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PACKED = ".gz"
+LARGEST = 1 << 30
+"""Bytes of the largest file that is read, once unpacked: far more than any official one, and a machine can hold it."""
 
 
 class JsonRow(NamedTuple):
@@ -27,23 +27,21 @@ class JsonRow(NamedTuple):
 
 def find_json(root: Path, stem: str) -> Path | None:
     """``<stem>.json`` or else ``<stem>.json.gz`` in ``root``, whichever is there."""
-    found = (root / f"{stem}{suffix}" for suffix in (".json", f".json{PACKED}"))
-    return next((path for path in found if path.is_file()), None)
+    return find_file(root, f"{stem}.json")
 
 
 def read_json(path: Path) -> Any:
     """What a UTF-8 JSON file holds, a byte order mark or not, packed by gzip where its name ends in ``.gz``.
 
-    Raises `MissingDataError`, with the position, where it is absent, cut short, or not JSON.
+    Raises `MissingDataError` where it is absent, cut short or not JSON (with the position), or unpacks to more than
+    `LARGEST` bytes.
     """
-    if not path.is_file():
-        raise MissingDataError(f"{path} is missing", fix=f"put the official {path.name} there")
+    with open_unpacked(path) as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise MissingDataError(f"{path} holds more than {LARGEST:,} bytes of JSON", fix="get the official file")
     try:
-        data = path.read_bytes()
-        text = gzip.decompress(data) if path.suffix == PACKED else data
-        return json.loads(text.decode("utf-8-sig"))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise MissingDataError(f"{path} is not a whole gzip file ({error})", fix="download the file again") from error
+        return json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise MissingDataError(f"{path} is not JSON ({error})", fix="download the file again") from error
 

@@ -15,6 +15,7 @@ from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.folders import is_clutter, subfolders
+from medbench_datasets.names import IMAGE_SUFFIXES
 from medbench_datasets.strata import draw
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ NORMAL, PNEUMONIA, BACTERIAL, VIRAL = "Normal", "Pneumonia", "Bacterial pneumoni
 FOLDERS = ("NORMAL", "PNEUMONIA")
 PARTS = ("train", "val", "test")
 NESTED = "chest_xray"
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 VALID_SHARE = 0.1
 
 _PATIENT = re.compile(
@@ -148,7 +148,7 @@ def _images(folder: Path, problems: list[Problem]) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
         if is_clutter(path.name):
             continue
-        if path.suffix.lower() in SUFFIXES and path.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             yield path.name
         else:
             where = "/".join(path.parts[-3:])

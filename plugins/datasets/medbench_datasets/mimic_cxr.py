@@ -18,7 +18,7 @@ from medbench_datasets import r2gen
 from medbench_datasets.cells import read_labels
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS, Patient, read_patients
-from medbench_datasets.mimic_cxr_reports import SECTIONS, Study, read_reports
+from medbench_datasets.mimic_cxr_reports import HOMES, SECTIONS, Study, read_reports
 from medbench_datasets.seen_names import Complaint, SeenNames, usable_rows
 from medbench_datasets.tables import SURPLUS, find_table, is_file_name, read_csv
 
@@ -46,7 +46,6 @@ LABELS = (
     "Pneumothorax",
     "Support Devices",
 )
-REPORTS = "reports"
 ANNOTATIONS = (r2gen.ANNOTATION, "mimic_annotation.json")
 METADATA_COLUMNS = ("dicom_id", "subject_id", "study_id", "ViewPosition")
 SPLIT_COLUMNS = ("dicom_id", "study_id", "subject_id", "split")
@@ -70,11 +69,16 @@ SPEC = DatasetSpec(
         ExpectedFile(path=f"{SPLIT}.csv*", purpose="the official split of the images; may be .gz"),
         ExpectedFile(path=f"{CHEXPERT}.csv*", purpose="14 labels a study, by the CheXpert labeller; may be .gz"),
         ExpectedFile(path=IMAGES, purpose="JPEG images, p<10>/p<subject_id>/s<study_id>/<dicom_id>.jpg", kind="folder"),
-        ExpectedFile(
-            path=REPORTS,
-            purpose="MIMIC-CXR's reports, p<10>/p<subject_id>/s<study_id>.txt; they may lie in files/ beside the images",
-            kind="folder",
-            required=False,
+        *(
+            ExpectedFile(
+                path=home,
+                purpose=(
+                    "MIMIC-CXR's reports, p<10>/p<subject_id>/s<study_id>.txt, in files/ or not; or they lie beside the images"
+                ),
+                kind="folder",
+                required=False,
+            )
+            for home in HOMES
         ),
         ExpectedFile(path="*annotation.json", purpose="R2Gen's reports and split of MIMIC-CXR", required=False),
         ExpectedFile(
@@ -115,9 +119,9 @@ def read(root: Path) -> RawDataset:
     row. Sex and age come with MIMIC-IV's table of patients, where it lies in the root.
 
     ``texts`` is the report that R2Gen gives for the image (the findings), else the findings section of the study's report
-    file, else its impression, else its last paragraph; it is empty where there is no report. ``details`` hold those sections
-    (see `medbench_datasets.mimic_cxr_reports.sections_of`). Raises `MissingDataError` where one of the three tables is
-    absent, damaged or lacks a column, or where R2Gen's file is damaged.
+    file, else its impression; it is empty where there is none of them. ``details`` hold those sections, or the last paragraph
+    of a report that has neither (see `medbench_datasets.mimic_cxr_reports.sections_of`). Raises `MissingDataError` where one of
+    the three tables is absent, damaged or lacks a column, or where R2Gen's file is damaged or of other images altogether.
     """
     problems: list[Problem] = []
     metadata = _require(root, METADATA)
@@ -127,7 +131,8 @@ def read(root: Path) -> RawDataset:
     patients = read_patients(root, problems)
     usable = [(row, known) for row in rows if (known := labels.get(_study(row), {})) is not None]
     reports = read_reports(root, (_study(row) for row, _ in usable), problems)
-    studies = _annotated(root, problems)
+    annotation = next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
+    studies = _annotated(annotation, problems) if annotation else {}
     samples = tuple(
         _sample(
             row,
@@ -139,8 +144,8 @@ def read(root: Path) -> RawDataset:
         for row, known in usable
     )
     splits = {"official": _official(_require(root, SPLIT), samples, problems)}
-    if studies:
-        splits[r2gen.SPLIT] = _r2gen(studies, samples)
+    if annotation and studies:
+        splits[r2gen.SPLIT] = _r2gen(annotation, studies, samples, problems)
     return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(listed) - seen.repeats)
 
 
@@ -189,12 +194,16 @@ def _read_labels(path: Path, problems: list[Problem]) -> dict[Study, dict[str, i
     return labels
 
 
-def _annotated(root: Path, problems: list[Problem]) -> dict[str, r2gen.Study]:
-    """R2Gen's studies by the name of their first image, which is the ``dicom_id``."""
-    path = next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
-    if path is None:
-        return {}
-    return {PurePosixPath(study.images[0]).stem: study for study in r2gen.read_annotation(path, problems).studies}
+def _annotated(path: Path, problems: list[Problem]) -> dict[str, r2gen.Study]:
+    """R2Gen's studies by the name of their first image, which is the ``dicom_id``; of two of one image the first."""
+    studies: dict[str, r2gen.Study] = {}
+    for study in r2gen.read_annotation(path, problems).studies:
+        name = PurePosixPath(study.images[0]).stem
+        first = studies.setdefault(name, study)
+        if first is not study:
+            detail = f"'{study.id}' of {study.part} has the image {name} of '{first.id}' of {first.part}; passed over"
+            problems.append(Problem("duplicate-row", path.name, detail))
+    return studies
 
 
 def _sample(
@@ -238,13 +247,23 @@ def _official(path: Path, samples: Sequence[Sample], problems: list[Problem]) ->
     return keep_patients_apart(parts, patient_of, "split official", problems)
 
 
-def _r2gen(studies: Mapping[str, r2gen.Study], samples: Sequence[Sample]) -> dict[str, list[str]]:
-    """The images by R2Gen's part, in the order of its file; one without a usable row shows in the count."""
+def _r2gen(
+    path: Path, studies: Mapping[str, r2gen.Study], samples: Sequence[Sample], problems: list[Problem]
+) -> dict[str, list[str]]:
+    """The images by R2Gen's part, in the order of its file, those without a usable row too: their part has lost them."""
     usable = {sample.sample_id for sample in samples}
+    lost = [name for name in studies if name not in usable]
+    if len(lost) == len(studies):
+        raise MissingDataError(
+            f"none of the {len(studies):,} images of {path} is in {METADATA}, as {lost[0]}",
+            fix="put R2Gen's annotation of MIMIC-CXR there, or remove the file",
+        )
+    if lost:
+        detail = f"{len(lost):,} of {len(studies):,} listed images have no usable row, as {lost[0]}"
+        problems.append(Problem("unlisted-image", path.name, detail))
     parts: dict[str, list[str]] = {part: [] for part in r2gen.PARTS.values()}
     for name, study in studies.items():
-        if name in usable:
-            parts[study.part].append(name)
+        parts[study.part].append(name)
     return parts
 
 

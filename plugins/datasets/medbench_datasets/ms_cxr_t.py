@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.cells import is_blank
+from medbench_datasets.names import IMAGE_SUFFIXES
 from medbench_datasets.tables import SURPLUS, TableRow, read_csv
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ FINDINGS = {
 }
 PROGRESSIONS = ("improving", "stable", "worsening")
 COLUMNS = ("dicom_id", "previous_dicom_id", "subject_id", *FINDINGS)
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 SPEC = DatasetSpec(
     id="ms-cxr-t",
@@ -130,5 +130,5 @@ def _sample(pair: str, row: TableRow, labels: dict[str, int]) -> Sample:
 
 def _image(dicom_id: str) -> str:
     """The image's path; an id that already ends like an image's name is taken as it is."""
-    named = PurePosixPath(dicom_id).suffix.lower() in SUFFIXES
+    named = PurePosixPath(dicom_id).suffix.lower() in IMAGE_SUFFIXES
     return f"{IMAGES}/{dicom_id}" if named else f"{IMAGES}/{dicom_id}.jpg"

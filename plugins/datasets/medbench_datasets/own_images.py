@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medbench.errors import MissingDataError
 from medbench.samples import Problem
 from medbench.specs import PARTS, Part, SplitSpec
+from medbench_datasets.names import IMAGE_SUFFIXES
 from medbench_datasets.strata import draw
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from medbench.samples import Sample
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom"})
+SUFFIXES = IMAGE_SUFFIXES | {".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}
 SPLIT = "own"
 TEST_SHARE, VALID_SHARE = 0.2, 0.1
 PART_NAMES: Mapping[str, Part] = {

@@ -19,6 +19,7 @@ from medbench_datasets.questions import (
     Question,
     answer_type_of,
     count_listed,
+    ids_by_part,
     parts_of,
     to_samples,
     unasked_images,
@@ -89,10 +90,9 @@ def read(root: Path) -> RawDataset:
     part_of = parts_of(asked)
     samples = to_samples(chain.from_iterable(asked.values()), problems)
     problems += unasked_images(root, IMAGES, samples)
-    members = {part: [one for one in samples if part_of[one.sample_id] == part] for part in FOLDERS}
     splits = {
-        "official": {part: [one.sample_id for one in ones] for part, ones in members.items()},
-        "distinct": {part: _distinct(ones) for part, ones in members.items()},
+        "official": ids_by_part(samples, part_of, FOLDERS),
+        "distinct": ids_by_part(_distinct(samples), part_of, FOLDERS),
     }
     listed = count_listed(samples, problems)
     return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=listed)
@@ -120,8 +120,9 @@ def _question(row: JsonRow, part: str, folder: str, number: int) -> Question:
     )
 
 
-def _distinct(samples: Iterable[Sample]) -> list[str]:
-    first: dict[tuple[str, tuple[str, ...], tuple[str, ...]], str] = {}
+def _distinct(samples: Iterable[Sample]) -> list[Sample]:
+    """The first of those that agree in image, which lies in its part's folder, question and answer."""
+    first: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Sample] = {}
     for one in samples:
-        first.setdefault((one.image, one.texts, one.answers), one.sample_id)
+        first.setdefault((one.image, one.texts, one.answers), one)
     return list(first.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import cv2
 import numpy as np
 
 from medbench_datasets import drawing
@@ -48,10 +47,9 @@ def _draw_head(side: int, modality: Modality, rng: np.random.Generator) -> drawi
     x, y = columns - rng.normal(0, 0.03), rows - rng.normal(0, 0.03)
     radius = np.hypot(x / rng.uniform(0.66, 0.74), y / rng.uniform(0.8, 0.88))
     brain = radius < 0.86
-    noise = cv2.GaussianBlur(rng.standard_normal((side, side)).astype(np.float32), (0, 0), sigmaX=max(0.03 * side, 0.5))
     pixels = np.full((side, side), 0.03, np.float32)
     pixels[radius < 1.0] = 0.95 if modality == "ct" else 0.12
-    pixels[brain] = 0.36 + 0.05 * noise[brain] / noise.std()
+    pixels[brain] = 0.36 + 0.05 * drawing.texture(side, 0.03, rng)[brain]
     pixels[brain & (np.abs(x) < 0.025)] = 0.2
     ventricles = np.hypot((np.abs(x) - 0.13) / 0.07, (y - 0.02) / 0.22) < 1
     pixels[ventricles] = 0.12

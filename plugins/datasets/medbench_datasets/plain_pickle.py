@@ -29,9 +29,7 @@ _STACK = frozenset(
         "LONG_BINGET",
     }
 )
-_NUMBERS = frozenset(
-    {"NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT"}
-)
+_NUMBERS = frozenset({"NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT"})
 _TEXTS = frozenset(
     {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 )
@@ -39,8 +37,10 @@ _CONTAINERS = frozenset({"EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_DICT"
 _PLAIN = _STACK | _NUMBERS | _TEXTS | _CONTAINERS
 """The opcodes that make lists, dicts, texts and numbers; none of them looks up a name or calls anything.
 
-Tuples are not among them: as keys, a small pickle of nested ones takes for ever to hash.
+Tuples are not among them: as keys, a small pickle of nested ones takes for ever to hash. Nor are long integers: as keys,
+those that are a multiple of 2^61 - 1 apart have one hash, and a dict of them takes for ever to fill.
 """
+_LARGEST_INTEGER = (1 << 31) - 1
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _BROKEN = (
     pickle.UnpicklingError,
@@ -81,11 +81,12 @@ def read_plain_pickle(path: Path) -> Any:
 
 
 def _first_refused(data: bytes) -> str | None:
-    """The name of the first opcode that is not plain, or that remembers something at a far too high index."""
+    """The name of the first opcode that is not plain, that remembers at a far too high index, or has a long integer."""
     for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         far = (
             opcode.name in _PUTS and isinstance(argument, int) and argument > number
         )  # memory is taken for all indices below
-        if opcode.name not in _PLAIN or far:
+        long = opcode.name == "INT" and isinstance(argument, int) and abs(argument) > _LARGEST_INTEGER
+        if opcode.name not in _PLAIN or far or long:
             return opcode.name
     return None

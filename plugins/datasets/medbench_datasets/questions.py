@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medbench.samples import Problem, Sample
 from medbench_datasets.folders import files_below
-from medbench_datasets.names import complain_of_path, tidy_path
+from medbench_datasets.names import IMAGE_SUFFIXES, complain_of_path, is_plain_text, tidy_path
+from medbench_datasets.seen_names import Complaint, SeenNames
+from medbench_datasets.texts import HALF_CHARACTER, encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 CLOSED, OPEN = "CLOSED", "OPEN"
 ANSWER_TYPE, QUESTION_TYPE = "answer_type", "question_type"
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _YES_NO = frozenset({"yes", "no"})
 
 
@@ -39,18 +40,18 @@ class Question(NamedTuple):
 def to_samples(questions: Iterable[Question], problems: list[Problem]) -> list[Sample]:
     """A sample a question, in order; ``texts`` is the question alone.
 
-    Questions without words or image, or whose image lies outside the folder, or whose id came before, are reported and passed
-    over. An empty answer is reported and kept as '': the row is published, and counts.
+    Questions without words or image, or whose image lies outside the folder, or whose id came before or has control marks, are
+    reported and passed over. An empty answer is reported and kept as '': the row is published, and counts. What UTF-8 cannot
+    hold is replaced in the texts, and reported.
     """
     samples = []
-    seen: set[str] = set()
+    seen = SeenNames()
     for one in questions:
         complaint = _complaint(one, seen)
         if complaint is not None:
-            problems.append(Problem(complaint[0], one.where, f"{complaint[1]}; passed over"))
+            problems.append(Problem(complaint.kind, one.where, f"{complaint.detail}; passed over"))
             continue
-        seen.add(one.sample_id)
-        answers = tuple(answer or "" for answer in one.answers)
+        question, answers, details = _told(one, problems)
         if "" in answers:
             problems.append(Problem("empty-answer", one.where, "the answer has no words; kept as it is"))
         samples.append(
@@ -58,16 +59,16 @@ def to_samples(questions: Iterable[Question], problems: list[Problem]) -> list[S
                 sample_id=one.sample_id,
                 patient_id=one.group,
                 image=tidy_path(f"{one.folder}/{one.image}"),
-                texts=(one.question or "",),
+                texts=(question,),
                 answers=answers,
-                details={name: value for name, value in one.details.items() if value},
+                details=details,
             )
         )
     return samples
 
 
 def count_listed(samples: Sequence[Sample], problems: Sequence[Problem]) -> int:
-    """How many questions the files name: the samples, and the rows that were passed over, but for repeated ones."""
+    """How many rows the files have: the samples, and the rows that were passed over, but for repeated ones."""
     return len(samples) + sum(problem.kind == "bad-row" for problem in problems)
 
 
@@ -78,6 +79,14 @@ def parts_of(asked: Mapping[str, Sequence[Question]]) -> dict[str, str]:
         for one in questions:
             part_of.setdefault(one.sample_id, part)
     return part_of
+
+
+def ids_by_part(samples: Iterable[Sample], part_of: Mapping[str, str], parts: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of each part's samples, in the order of the samples."""
+    members: dict[str, list[str]] = {part: [] for part in parts}
+    for one in samples:
+        members[part_of[one.sample_id]].append(one.sample_id)
+    return members
 
 
 def read_answer_type(released: Any) -> str | None:
@@ -106,15 +115,31 @@ def unasked_images(
     ]
 
 
-def _complaint(one: Question, seen: set[str]) -> tuple[str, str] | None:
-    """The kind of problem and what it is, where a question cannot become a sample."""
-    if one.sample_id in seen:
-        return "duplicate-id", f"a row before this one has the id '{one.sample_id}' too"
+def _complaint(one: Question, seen: SeenNames) -> Complaint | None:
     wrong = _wrong_cell(one)
-    return None if wrong is None else ("bad-row", wrong)
+    if wrong is not None:
+        return Complaint("bad-row", wrong)
+    repeated = seen.take(one.sample_id)
+    return None if repeated is None else Complaint("duplicate-id", repeated.detail)
+
+
+def _told(one: Question, problems: list[Problem]) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    """The question, its answers and the details that are not empty, as a table can hold them."""
+    question, answers = one.question or "", tuple(answer or "" for answer in one.answers)
+    details = {name: value for name, value in one.details.items() if value}
+    fit = (
+        encodable(question),
+        tuple(encodable(answer) for answer in answers),
+        {name: encodable(value) for name, value in details.items()},
+    )
+    if fit != (question, answers, details):
+        problems.append(Problem("encoding", one.where, HALF_CHARACTER))
+    return fit
 
 
 def _wrong_cell(one: Question) -> str | None:
+    if not is_plain_text(one.sample_id):
+        return f"the id {one.sample_id[:60]!r} has control characters"
     if one.image is None or complain_of_path(one.image) is not None:
         return complain_of_path(one.image or "")
     if not one.question:

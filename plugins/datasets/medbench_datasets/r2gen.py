@@ -6,11 +6,11 @@ list of paths below the folder of the images, are read.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medbench.errors import MissingDataError
 from medbench.samples import Problem
+from medbench_datasets.json_rows import read_json
 from medbench_datasets.names import complain_of_path, is_plain_text, tidy_path
 from medbench_datasets.texts import one_line
 
@@ -45,7 +45,7 @@ def read_annotation(path: Path, problems: list[Problem]) -> Annotation:
     A malformed record, one without a report or with a path out of the folder, and a repeated id are reported and passed
     over. Raises `MissingDataError` where the file is not JSON, or lacks one of the three lists.
     """
-    document = _load(path)
+    document = read_json(path)
     studies: dict[str, Study] = {}
     listed = 0
     for part, index, record in _records(path, document):
@@ -62,19 +62,12 @@ def read_annotation(path: Path, problems: list[Problem]) -> Annotation:
     return Annotation(tuple(studies.values()), listed)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise MissingDataError(f"{path} is not whole JSON ({error})", fix="download the file again") from error
-    return document if isinstance(document, dict) else {}
-
-
-def _records(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, int, Any]]:
-    missing = [part for part in PARTS if not isinstance(document.get(part), list)]
+def _records(path: Path, document: Any) -> Iterator[tuple[str, int, Any]]:
+    lists = document if isinstance(document, dict) else {}
+    missing = [part for part in PARTS if not isinstance(lists.get(part), list)]
     if missing:
         raise MissingDataError(f"{path} has no list '{missing[0]}'", fix="R2Gen's file has train, val and test")
-    return ((part, index, record) for part in PARTS for index, record in enumerate(document[part]))
+    return ((part, index, record) for part in PARTS for index, record in enumerate(lists[part]))
 
 
 def _study(record: object, part: str) -> tuple[Study | None, str]:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
-from medbench_datasets.roco_lists import CAPTIONS, LICENCES, LINKS, Figure, read_captions, read_figures
+from medbench_datasets.roco_lists import (
+    CAPTIONS,
+    LICENCES,
+    LICENCES_V2,
+    LINKS,
+    Figure,
+    read_articles,
+    read_captions,
+    read_figures,
+)
 from medbench_datasets.tables import SURPLUS, is_file_name, read_csv
 from medbench_datasets.texts import one_line
 
@@ -46,6 +55,7 @@ SPEC = DatasetSpec(
             required=False,
         ),
         ExpectedFile(path="*_captions.csv", purpose=f"ROCOv2: columns {', '.join(COLUMNS_V2)}", required=False),
+        ExpectedFile(path=LICENCES_V2, purpose="ROCOv2: column ID, and PMCID or Link: the articles", required=False),
         ExpectedFile(
             path="train*",
             purpose="ROCOv2: train_images/train/<ID>.jpg, or train/<ID>.jpg",
@@ -66,8 +76,11 @@ SPEC = DatasetSpec(
         ),
         SplitSpec(
             name=SECOND,
-            rule="the tables train_captions.csv, valid_captions.csv and test_captions.csv of ROCOv2",
-            source="ROCOv2, Rückert et al., Scientific Data, 2024",
+            rule=(
+                "the tables train_captions.csv, valid_captions.csv and test_captions.csv of ROCOv2; articles may be shared "
+                "between parts"
+            ),
+            source="ROCOv2, Rückert et al., Scientific Data, 2024; Zenodo record 10821435 (version 2.0.1)",
             sizes={"train": 59958, "valid": 9904, "test": 9927},
         ),
     ),
@@ -81,9 +94,9 @@ SPEC = DatasetSpec(
 def read(root: Path) -> RawDataset:
     """One sample a captioned figure, ids as published; ``texts`` is its caption on one line, in whatever language.
 
-    The article stands for the patient, since figures of one article are of one case as a rule; ROCOv2 does not name it, so
-    each of its figures stands for itself. ``details`` hold the ``licence``. Raises `MissingDataError` where there are no
-    captions of either release, or a table lacks a column.
+    The article stands for the patient, since figures of one article are of one case as a rule; ROCOv2 names it in
+    ``license_information.csv``, without which each of its figures stands for itself. ``details`` hold the ``licence``.
+    Raises `MissingDataError` where there are no captions of either release, or a table lacks a column.
     """
     problems: list[Problem] = []
     samples: dict[str, Sample] = {}
@@ -138,6 +151,7 @@ def _read_second(
 ) -> int:
     """Add ROCOv2's samples and split; returns how many its tables list."""
     tables = {part: root / f"{stem}_captions.csv" for stem, part in PARTS_V2.items()}
+    articles = read_articles(root / LICENCES_V2, problems)
     listed = 0
     for stem, part in PARTS_V2.items() if any(table.is_file() for table in tables.values()) else ():
         table, found = tables[part], []
@@ -149,7 +163,8 @@ def _read_second(
                 problems.append(Problem("bad-row", f"{table.name}:{row.line}", f"{complaint}; passed over"))
                 listed += 1
                 continue
-            found.append(Sample(sample_id=name, patient_id=name, image=f"{folder}/{name}{SUFFIX}", texts=(caption,)))
+            image, article = f"{folder}/{name}{SUFFIX}", articles.get(name, name)
+            found.append(Sample(sample_id=name, patient_id=article, image=image, texts=(caption,)))
         splits.setdefault(SECOND, {})[part] = ids = _take(found, samples, table.name, problems)
         listed += len(ids)
     return listed

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CAPTIONS, LICENCES, LINKS = "captions.txt", "licences.txt", "dlinks.txt"
+LICENCES_V2 = "license_information.csv"
 LICENCE_COLUMNS = ("ROCO_ID", "PMC_ID", "CC")
 
 _ARTICLE = re.compile(r"PMC\d+", re.ASCII)
@@ -80,6 +81,22 @@ def read_figures(folder: Path, where: str, problems: list[Problem]) -> dict[str,
         else:
             figures[name] = Figure(file, _article(file), licence)
     return figures
+
+
+def read_articles(path: Path, problems: list[Problem]) -> dict[str, str]:
+    """ROCOv2's articles by image id, of column ``PMCID`` or of the address in ``Link``; empty where there is no such table.
+
+    A table that cannot be read is reported: the captions are whole without it.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        rows = read_csv(path, ("ID",))
+    except MissingDataError as error:
+        problems.append(Problem("bad-list", path.name, f"{error.message}; no article is known"))
+        return {}
+    told = {row.cells["ID"]: _ARTICLE.search(f"{row.cells.get('PMCID')} {row.cells.get('Link')}") for row in rows}
+    return {name: article[0] for name, article in told.items() if article}
 
 
 def _links(path: Path) -> dict[str, Figure]:

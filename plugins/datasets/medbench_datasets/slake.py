@@ -19,6 +19,7 @@ from medbench_datasets.questions import (
     QUESTION_TYPE,
     Question,
     count_listed,
+    ids_by_part,
     parts_of,
     read_answer_type,
     to_samples,
@@ -99,10 +100,7 @@ def read(root: Path) -> RawDataset:
     samples = to_samples(chain.from_iterable(asked.values()), problems)
     problems += unasked_images(root, IMAGES, samples, lambda path: path.name == IMAGE_NAME)
     english = [one for one in samples if one.details.get(LANGUAGE) == ENGLISH]
-    splits = {
-        name: {part: [one.sample_id for one in members if part_of[one.sample_id] == part] for part in FILES}
-        for name, members in (("english", english), ("all", samples))
-    }
+    splits = {name: ids_by_part(members, part_of, FILES) for name, members in (("english", english), ("all", samples))}
     return RawDataset(
         samples=tuple(samples), splits=splits, problems=tuple(problems), listed=count_listed(samples, problems)
     )

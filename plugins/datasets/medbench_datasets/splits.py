@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SEED = 0
 _FEWEST = 4
@@ -45,6 +45,15 @@ def divide(ids: Sequence[str], *, valid: float, test: float) -> dict[str, list[s
     rest, tested = train_test_split(list(ids), test_size=test, random_state=SEED)
     train, validated = train_test_split(rest, test_size=valid / (1 - test), random_state=SEED)
     return {"train": train, "valid": validated, "test": tested}
+
+
+def members_of(drawn: Mapping[str, Sequence[str]], group_of: Mapping[str, str]) -> dict[str, list[str]]:
+    """The ids of each part's groups (patients, articles, images), in the order of ``group_of``; every group is drawn."""
+    part_of = {group: part for part, groups in drawn.items() for group in groups}
+    members: dict[str, list[str]] = {part: [] for part in drawn}
+    for one, group in group_of.items():
+        members[part_of[group]].append(one)
+    return members
 
 
 def draw_valid(ids: Sequence[str], share: float) -> dict[str, list[str]]:

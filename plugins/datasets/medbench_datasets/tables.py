@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
-from typing import IO, TYPE_CHECKING, NamedTuple
+import io
+from typing import TYPE_CHECKING, NamedTuple
 
 from medbench.errors import MissingDataError
+from medbench_datasets.names import is_too_long
+from medbench_datasets.packed import find_file, open_unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-PACKED = ".gz"
 SURPLUS = "the row has more cells than the header"
+
+_ROOM_FOR_ENDING = 10
 
 
 class TableRow(NamedTuple):
@@ -31,8 +33,7 @@ class TableRow(NamedTuple):
 
 def find_table(root: Path, stem: str) -> Path | None:
     """``<stem>.csv`` or else ``<stem>.csv.gz`` in ``root``, whichever is there."""
-    found = (root / f"{stem}{suffix}" for suffix in (".csv", f".csv{PACKED}"))
-    return next((path for path in found if path.is_file()), None)
+    return find_file(root, f"{stem}.csv")
 
 
 def read_csv(path: Path, required: Sequence[str]) -> list[TableRow]:
@@ -41,29 +42,20 @@ def read_csv(path: Path, required: Sequence[str]) -> list[TableRow]:
     Spaces around header names and cells are dropped (one official header reads `` EncodedPixels``). Raises
     `MissingDataError` where the file is absent, is not CSV text, or lacks one of the ``required`` columns.
     """
-    if not path.is_file():
-        raise MissingDataError(f"{path} is missing", fix=f"put the official {path.name} there")
     try:
-        with _open(path) as file:
-            reader = csv.reader(file, strict=True)
+        with open_unpacked(path) as file:
+            reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
             header = [name.strip() for name in next(reader, [])]
             _check_columns(path, header, required)
             return [_row(reader.line_num, header, row) for row in reader if row]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise MissingDataError(f"{path} is not a whole gzip file ({error})", fix="download the file again") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise MissingDataError(f"{path} is not readable CSV text ({error})", fix="download the file again") from error
 
 
 def is_file_name(cell: str) -> bool:
-    """Whether a cell can stand as a bare file name: not empty, and without a way to another folder."""
-    return cell not in {"", ".", ".."} and not any(mark in cell for mark in "/\\\0")
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == PACKED:
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    """Whether a cell can be a bare file name, an ending still to come: not empty, too long, or a way to another folder."""
+    outside = cell in {"", ".", ".."} or any(mark in cell for mark in "/\\\0")
+    return not outside and not is_too_long(cell, _ROOM_FOR_ENDING)
 
 
 def _check_columns(path: Path, header: Sequence[str], required: Sequence[str]) -> None:

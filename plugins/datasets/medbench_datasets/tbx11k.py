@@ -6,7 +6,6 @@ areas for the official training and validation lists. The labels of the official
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,8 +15,11 @@ from medbench.masks import box_mask
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.coco_boxes import read_boxes
+from medbench_datasets.json_rows import read_json
+from medbench_datasets.names import complain_of_path
 from medbench_datasets.rle import blank_mask
 from medbench_datasets.splits import draw_valid, halve_held_out, held_out_count
+from medbench_datasets.texts import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +107,11 @@ def read(root: Path) -> RawDataset:
         for image in listed.images:
             if image in seen:
                 problems.append(
-                    Problem("duplicate-id", f"{listed.file}: {image}", "it is listed before this too; passed over")
+                    Problem(
+                        "duplicate-id",
+                        f"{listed.file}: {encodable(image)}",
+                        "it is listed before this too; passed over",
+                    )
                 )
                 continue
             seen.add(image)
@@ -129,7 +135,7 @@ def _read_lists(root: Path, problems: list[Problem]) -> dict[str, _List]:
     for part, file in LISTS.items():
         if (root / file).is_file():
             boxes = read_boxes(root / file, CATEGORIES, problems)  # checks that the file is COCO
-            entries = json.loads((root / file).read_text(encoding="utf-8"))["images"]
+            entries = read_json(root / file)["images"]
             images = _images(entries)
             found[part] = _List(PurePosixPath(file).name, images, boxes, len(entries) - len(images))
         else:
@@ -147,9 +153,10 @@ def _images(entries: Sequence[object]) -> tuple[str, ...]:
 
 def _sample(image: str, listed: _List, problems: list[Problem]) -> Sample | None:
     """The image with what is known of it; None, reported, where its path leaves the folder."""
-    path, where = PurePosixPath(image), f"{listed.file}: {image}"
-    if path.is_absolute() or ".." in path.parts:
-        problems.append(Problem("bad-row", where, "the image path leaves the folder; passed over"))
+    path, where = PurePosixPath(image), f"{listed.file}: {encodable(image)}"
+    complaint = complain_of_path(image)
+    if complaint is not None:
+        problems.append(Problem("bad-row", where, f"{complaint}; passed over"))
         return None
     annotated = listed.boxes.get(image)
     if annotated is None:

@@ -20,6 +20,7 @@ from medbench_datasets.questions import (
     Question,
     answer_type_of,
     count_listed,
+    ids_by_part,
     parts_of,
     to_samples,
     unasked_images,
@@ -115,9 +116,9 @@ def read(root: Path) -> RawDataset:
     samples = to_samples(chain.from_iterable(asked.values()), problems)
     for folder in (*(archive.images for archive in ARCHIVES.values()), TEST_IMAGES):
         problems += unasked_images(root, folder, samples)
-    split = {part: [one.sample_id for one in samples if part_of[one.sample_id] == part] for part in asked}
+    splits = {"official": ids_by_part(samples, part_of, asked)}
     listed = count_listed(samples, problems)
-    return RawDataset(samples=tuple(samples), splits={"official": split}, problems=tuple(problems), listed=listed)
+    return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=listed)
 
 
 def allowed_answers(reference: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError
-from medbench.samples import RawDataset
+from medbench.samples import Problem, RawDataset
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
 from medbench_datasets.json_rows import JsonRow, json_rows, read_json, text_of, words_of
 from medbench_datasets.questions import (
@@ -19,18 +19,19 @@ from medbench_datasets.questions import (
     QUESTION_TYPE,
     Question,
     count_listed,
+    ids_by_part,
     parts_of,
     read_answer_type,
     to_samples,
     unasked_images,
 )
-from medbench_datasets.splits import draw_valid
+from medbench_datasets.splits import draw_valid, members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from medbench.samples import Problem, Sample
+    from medbench.samples import Sample
 
 TRAIN_FILE, TEST_FILE, IMAGES = "trainset.json", "testset.json", "images"
 PUBLIC_FILE, PUBLIC_IMAGES = "VQA_RAD Dataset Public.json", "VQA_RAD Image Folder"
@@ -38,6 +39,11 @@ AS_RELEASED = "answer_type_as_released"
 TEST_PHRASES = frozenset({"test_freeform", "test_para"})
 PHRASE_TYPE, FRAME = "phrase_type", "frame"
 VALID_SHARE = 0.15
+
+_ABSENT = (
+    f"there is split public alone: official and official-disjoint need {TRAIN_FILE} and {TEST_FILE}, which hold the questions "
+    "that fill a frame too"
+)
 
 SPEC = DatasetSpec(
     id="vqa-rad",
@@ -99,7 +105,7 @@ def read(root: Path) -> RawDataset:
     ``details`` are ``answer_type`` (CLOSED or OPEN), ``answer_type_as_released`` (two rows read 'CLOSED ', which released
     code, comparing strings, takes for open), ``question_type``, ``phrase_type`` and ``image_organ``. An image stands for the
     patient, of whom nothing is known. Images without a question are reported. The official layout alone gives split
-    ``public`` only. Raises `MissingDataError` where neither layout is there, or a file is not a JSON list.
+    ``public`` only, which is reported. Raises `MissingDataError` where neither layout is there, or a file is not a JSON list.
     """
     problems: list[Problem] = []
     mevf = (root / TRAIN_FILE).is_file() or (root / TEST_FILE).is_file()
@@ -109,11 +115,13 @@ def read(root: Path) -> RawDataset:
     part_of = parts_of(asked)
     samples = to_samples(chain.from_iterable(asked.values()), problems)
     problems += unasked_images(root, folder, samples)
-    train = [one for one in samples if part_of[one.sample_id] == "train"]
-    test = [one for one in samples if part_of[one.sample_id] == "test"]
-    splits = {"public": _parts(train=[one for one in train if one.details.get(PHRASE_TYPE) != FRAME], test=test)}
+    unframed = [one for one in samples if part_of[one.sample_id] == "test" or one.details.get(PHRASE_TYPE) != FRAME]
+    splits = {"public": ids_by_part(unframed, part_of, rows)}
     if mevf:
-        splits |= {"official": _parts(train=train, test=test), "official-disjoint": _disjoint(train, test)}
+        official = ids_by_part(samples, part_of, rows)
+        splits |= {"official": official, "official-disjoint": _disjoint(samples, official)}
+    else:
+        problems.append(Problem("missing-list", PUBLIC_FILE, _ABSENT))
     listed = count_listed(samples, problems)
     return RawDataset(samples=tuple(samples), splits=splits, problems=tuple(problems), listed=listed)
 
@@ -157,14 +165,9 @@ def _question(row: JsonRow, folder: str) -> Question:
     )
 
 
-def _parts(**members: Sequence[Sample]) -> dict[str, list[str]]:
-    return {part: [one.sample_id for one in samples] for part, samples in members.items()}
-
-
-def _disjoint(train: Sequence[Sample], test: Sequence[Sample]) -> dict[str, list[str]]:
-    tested = {one.patient_id for one in test}
-    images = sorted({one.patient_id for one in train} - tested)
-    drawn = draw_valid(images, VALID_SHARE)
-    part_of = {image: part for part, members in drawn.items() for image in members}
-    parts = {part: [one for one in train if part_of.get(one.patient_id) == part] for part in drawn}
-    return _parts(**parts, test=test)
+def _disjoint(samples: Sequence[Sample], official: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    image_of = {one.sample_id: one.patient_id for one in samples}
+    tested = {image_of[one] for one in official["test"]}
+    apart = {one: image_of[one] for one in official["train"] if image_of[one] not in tested}
+    drawn = draw_valid(sorted(set(apart.values())), VALID_SHARE)
+    return {**members_of(drawn, apart), "test": list(official["test"])}
