@@ -203,8 +203,20 @@ class QuestionAnswerer(Protocol):
 class QuestionLearner(Protocol):
     """A method with a net of its own to fine-tune on questions (no capability: recipes that train one ask if it is there)."""
 
-    def question_net(self, closed: int, open: int, seed: int) -> QuestionNet:
-        """A copy with a head of ``closed`` and one of ``open`` classes; layers that are new are drawn from ``seed``."""
+    def question_net(
+        self,
+        closed: int,
+        open: int,
+        seed: int,
+        *,
+        open_branch: Literal["copied", "drawn"] = "copied",
+        mask_padding: bool = True,
+    ) -> QuestionNet:
+        """A copy with a head of ``closed`` and one of ``open`` classes; layers that are new are drawn from ``seed``.
+
+        Where open questions have a branch of their own, it starts as a copy of the pre-trained one or is drawn; where words are
+        weighted, padding weighs nothing unless ``mask_padding`` is off. MOTOR's release draws it and lets padding weigh.
+        """
         ...
 
 

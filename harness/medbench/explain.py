@@ -64,6 +64,8 @@ def explain(choice: MethodChoice, image: Path, text: str, settings: Settings, *,
             raise UsageError(f"{choice.id} explains by its grounding maps, which have no target", fix="--target logit")
         return _grounded(choice, model, pixels, inputs, text)
     found = model.explain(inputs, text, target=target)
+    if not found:
+        raise UsageError(f"{choice.id} reads no word in '{text}'", fix='--text "left pleural effusion"')
     tokens = tuple(one.token for one in found)
     maps = _checked(choice, [one.relevance for one in found])
     return Explanation(choice.id, text, pixels, maps.mean(axis=0), tokens, maps)

@@ -153,9 +153,12 @@ class _Planner:
         wanted = dict.fromkeys((*trial.task.requires, *trial.recipe.requires))
         absent = [module for module in wanted if importlib.util.find_spec(module) is None]
         if absent:
+            compiled = any(module.startswith("mm") for module in absent)
             error: MedbenchError = PluginError(
                 f"{trial.task.id} ({trial.recipe_name}) needs {', '.join(absent)}",
-                fix="pip install 'medbench[mm]' (README, Install elsewhere)",
+                fix="pip install 'medbench[mm]' (README, Install elsewhere)"
+                if compiled
+                else f"pip install {' '.join(absent)}",
             )
             return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
         try:

@@ -108,6 +108,12 @@ def test_what_cannot_be_explained_is_said(
         explain(choice(*chosen), image, text, settings, target="logit")
 
 
+def test_a_text_without_a_word_is_refused(image: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pointer, "explain", lambda *_, **__: [])
+    with pytest.raises(UsageError, match=r"pointer@plain reads no word in '\.\.\.'"):
+        explain(choice(), image, "...", settings, target="logit")
+
+
 def test_a_missing_image_is_named(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(ImageError, match=r"no such image: gone\.png"):
         explain(choice(), tmp_path / "gone.png", "a", settings, target="logit")

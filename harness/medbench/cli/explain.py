@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def explain_command(settings: Settings, method: str, image: Path, text: str, out
     from medbench.overlays import write_grid, write_overlay
 
     explanation = explain(choices[0], image, text, settings, target=target)
-    stem = f"{choices[0].id}-{image.stem}".replace("/", "-")
+    words = re.sub(r"\W+", "-", text.lower()).strip("-")[:40]
+    stem = "-".join(part for part in (choices[0].id, image.stem, words, target * (target != "logit")) if part)
     whole = out / f"{stem}.png"
     write_overlay(explanation, whole)
     click.echo(str(whole))
