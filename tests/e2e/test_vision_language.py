@@ -48,7 +48,7 @@ def test_images_and_notes_find_each_other(texts: Shell) -> None:
         assert metrics["rsum"] == pytest.approx(sum(recalls))
         assert metrics["t2i-median-rank"] >= 1
         assert record["floors"]["chance"]["mean-recall"]["value"] > 0
-    assert "2 done" in texts(*command).stdout
+    assert "2 done" in texts(*command).stderr
 
 
 def test_reports_are_written_by_the_method_or_by_the_standard_decoder(texts: Shell) -> None:
