@@ -19,6 +19,7 @@ from motor_goldens import (
 from torch.nn.functional import normalize
 from weights import golden_arrays, golden_images, golden_sentences
 
+from medbench.capabilities import StudyEncoder
 from medbench_methods.nets.blip_keys import published_key
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def found(
     state = golden_motor_state(folder)
     with torch.no_grad():
         model = load_motor(state, variant, "model", root)
+        assert isinstance(model, StudyEncoder) == (variant == "retrieval-iu")
         arrays = retrieval_arrays(model, golden)
         _into_momentum(model, golden_motor_state(folder, lambda key: not key.startswith(MOMENTUM)))
         single = model.net.view_tokens(golden_images())[:, 0]  # the golden's momentum branch reads one view in both
@@ -56,8 +58,8 @@ def found(
 
 
 def retrieval_arrays(model: Any, golden: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    tokens = model.study_tokens(two_views())
-    feature = _feature(model)
+    tokens, projected = _read_images(model)
+    feature = normalize(projected, dim=-1)
     arrays = text_arrays(model) | match_arrays(model, tokens)
     cosine, logits = feature @ arrays["text_feat"].T, arrays["itm_logits"][..., 1]
     matched = torch.stack([model.match(one[None], golden_sentences()) for one in tokens])
@@ -67,8 +69,12 @@ def retrieval_arrays(model: Any, golden: dict[str, NDArray[Any]]) -> dict[str, T
     return arrays | scores | {"vit_tokens": tokens[:, golden["vit_token_index"]], "image_feat": feature, "itc": cosine}
 
 
-def _feature(model: Any) -> Tensor:
-    return normalize(model.net.vision_proj(model.study_tokens(two_views())[:, 0]), dim=-1)
+def _read_images(model: Any) -> tuple[Tensor, Tensor]:
+    """Tokens and projected features by the capabilities that a task reads them by: `StudyEncoder` where there is one."""
+    if isinstance(model, StudyEncoder):
+        tokens = model.study_tokens(two_views())
+        return tokens, model.project_studies(tokens[:, 0])
+    return model.image_tokens(golden_images()), model.project_images(model.encode_images(golden_images()))
 
 
 def _into_momentum(model: Any, momentum: dict[str, Tensor]) -> None:

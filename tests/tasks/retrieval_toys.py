@@ -91,26 +91,54 @@ class Matcher(Reader):
         return -10 * (numbers - seen - 1).abs()
 
 
+class StudyMatcher(Matcher):
+    """Reads a study as ten times the brightness of its first view and that of its second; counts how often it is shown some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.studies = 0
+
+    def study_tokens(self, images: Tensor) -> Tensor:
+        self.studies += len(images)
+        seen = images.mean(dim=(2, 3, 4)) * 255
+        return torch.stack([10 * seen[:, :1] + seen[:, 1:], torch.zeros(len(images), 1)], dim=1)
+
+    def project_studies(self, features: Tensor) -> Tensor:
+        return _circle(features[:, 0])
+
+    def match(self, tokens: Tensor, texts: list[str]) -> Tensor:
+        return -(torch.tensor([number(text) for text in texts]) - tokens[:, 0, 0]).abs()
+
+
 def number(text: str) -> float:
     first = text.split(maxsplit=1)[0] if text.split() else ""
     return float(first) if first.replace(".", "", 1).isdigit() else 200.0
 
 
 def manifest_of(folder: Path, rows: Sequence[tuple[int | None, Sequence[str]]], **columns: Sequence[Any]) -> Manifest:
-    """A row for each brightness (None = no image) and its texts; ``columns`` override patients, regions and attributes."""
+    """A row for each brightness (None = no image) and its texts; ``columns`` override patients, regions and attributes.
+
+    ``others`` is the brightness of each row's second view, None where it has none.
+    """
     samples, facts = [], []
     for index, (brightness, texts) in enumerate(rows):
         name = "" if brightness is None else f"{index}.png"
         if brightness is not None:
             Image.fromarray(np.full((4, 4), brightness, np.uint8)).save(folder / name)
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest() if name else ""
-        facts.append(ImageFacts(4, 4, digest))
+        second = columns.get("others", {index: None})[index]
+        others = () if second is None else (f"{index}-second.png",)
+        for other in others:
+            Image.fromarray(np.full((4, 4), second, np.uint8)).save(folder / other)
+        seconds = tuple(hashlib.sha256((folder / other).read_bytes()).hexdigest() for other in others)
+        facts.append(ImageFacts(4, 4, digest, others_sha256=seconds))
         samples.append(
             Sample(
                 sample_id=f"s{index}",
                 patient_id=columns["patients"][index] if "patients" in columns else f"p{index}",
                 image=name,
                 texts=tuple(texts),
+                others=others,
                 region=Region(*columns["regions"][index]) if columns.get("regions", {index: None})[index] else None,
                 attributes={one: columns[one][index] for one in ("sex", "age", "view") if one in columns},
             )

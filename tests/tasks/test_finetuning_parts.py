@@ -54,6 +54,20 @@ def test_training_crops_are_cut_from_the_whole_frame() -> None:
     assert source_frame(MGCA_LINEAR, tight).crop == 224, "never less than the crop"
 
 
+def test_squares_for_motor_are_cut_from_the_image_itself_on_a_method_that_pads() -> None:
+    padding = replace(IMAGENET, mode="pad", interpolation="area")
+    recipe = replace(TOY, augment="motor", source_scale=1.0)
+    assert source_frame(recipe, padding).mode == "squash"
+    assert source_frame(replace(TOY, augment="mild"), padding).mode == "pad"
+    disc = np.zeros((200, 400), np.uint8)
+    rows, columns = np.ogrid[:200, :400]
+    disc[(rows - 100) ** 2 + (columns - 200) ** 2 < 60**2] = 255
+    seen = Augmentation(recipe, 100, 0, np.array([400 / 200]))(resized(disc, source_frame(recipe, padding)), 3, 0)
+    inside = (seen.numpy() > 127).nonzero()
+    assert [int(np.ptp(axis)) for axis in inside] == pytest.approx([60, 60], abs=2), "round, as in the image"
+    assert (seen[0] == 0).all() and (seen > 127).float().mean() == pytest.approx(np.pi * 0.3**2, abs=0.01)
+
+
 OBLONG = Preprocess(resize=64, mode="shorter", crop=56, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")
 
 

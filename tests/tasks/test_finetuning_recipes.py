@@ -15,7 +15,8 @@ from torch import nn
 
 from medbench.errors import UsageError
 from medbench.trials import recipe_values, resolve_recipe
-from medbench_tasks.classification.metrics_catalogue import MULTI_CLASS, MULTI_LABEL
+from medbench_tasks.catalogue.classification import TASKS
+from medbench_tasks.classification.metrics_catalogue import DIAGNOSIS, MULTI_CLASS, MULTI_LABEL
 from medbench_tasks.finetuning.benchx import BENCHX, METHODS, Dataset, benchx_recipe
 from medbench_tasks.finetuning.recipe import (
     MEDSLIP_SIIM,
@@ -119,6 +120,16 @@ def test_the_epoch_is_chosen_by_the_metric_that_ranks(recipe: FineTuningRecipe) 
     assert recipe.score_for("multi-class") == MULTI_CLASS[0].name == "accuracy"
     assert recipe.score_for("multi-label") == MULTI_LABEL[0].name == "auroc"
     assert MGCA_LINEAR.score_for("multi-class") == "loss"
+
+
+def test_every_recipe_of_diagnosis_chooses_by_the_macro_f1_that_ranks_it() -> None:
+    tasks = [task for task in TASKS if task.metrics == DIAGNOSIS]
+    assert {task.id for task in tasks} == {"mimic-cxr-diagnosis", "chestx-ray14-diagnosis"}
+    for task in tasks:
+        assert task.metrics[0].name == "f1"
+        assert {name: recipe.select for name, recipe in task.recipes.items()} == dict.fromkeys(
+            ("standard", "quick", "motor"), "f1"
+        )
 
 
 @pytest.mark.parametrize("recipe", [STANDARD_FINE_TUNING, QUICK_FINE_TUNING])

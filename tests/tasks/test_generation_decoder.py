@@ -14,11 +14,12 @@ from medbench.errors import MissingDataError, UsageError
 from medbench.protocols import TrialOutcome
 from medbench_tasks.generation import validation
 from medbench_tasks.generation.decoder import ReportDecoder
-from medbench_tasks.generation.inputs import PatchStudies, patches
+from medbench_tasks.generation.inputs import PatchStudies
 from medbench_tasks.generation.protocol import PROTOCOL
 from medbench_tasks.generation.recipe import QUICK_GENERATION
 from medbench_tasks.generation.studies import read_studies
 from medbench_tasks.generation.vocabulary import END, PAD, START, Vocabulary
+from medbench_tasks.patches import patches
 from medbench_tasks.texts.measures import TextMeasures
 from medbench_tasks.training import seed_everything
 
@@ -40,10 +41,10 @@ def test_a_decoder_learns_to_write_what_the_images_show(tmp_path: Path) -> None:
         assert floor is not None
         assert low > floor, name
     assert floors["most-frequent"]["distinct-share"].value == 1 / 16
-    nearest = floors["nearest-neighbour"]["cider"].value
+    nearest = floors["nearest-neighbour of test@one"]["cider"].value
     assert nearest is not None
     assert 3 < nearest < 10, "the first view tells two of the three facts"
-    assert set(outcome.predictions.column("labeller").to_pylist()) == {"medbench-rules 1"}
+    assert set(outcome.predictions.column("labeller").to_pylist()) == {"medbench-rules 2"}
     assert outcome.notes["train_studies"] == 48
     assert outcome.notes["best_epoch"] == 25, "of equal epochs the latest"
 
@@ -101,7 +102,8 @@ def test_an_image_is_encoded_once_and_a_missing_view_is_the_last_one_again(tmp_p
 
 def test_a_map_is_averaged_to_the_grid_and_never_stretched() -> None:
     features = torch.arange(2 * 3 * 14 * 14, dtype=torch.float32).reshape(2, 3, 14, 14)
-    coarse = patches(features, 7)
+    coarse = patches(features.half(), 7)
+    assert coarse.dtype == torch.float32
     assert coarse.shape == (2, 49, 3)
     torch.testing.assert_close(coarse[1, 8, 2], features[1, 2, 2:4, 2:4].mean())
     assert torch.equal(patches(features, 20), features.flatten(2).transpose(1, 2))
@@ -125,7 +127,7 @@ def test_very_long_reports_and_other_languages_are_learnt_and_scored(tmp_path: P
     context = context_of(tmp_path, replace(SHORT, epochs=2), train=train, test=test)
     outcome = PROTOCOL.run(context)
     metrics = PROTOCOL.score(context.task, context.recipe, outcome.predictions)
-    assert len(outcome.predictions.column("reference")[0].as_py().split()) == 1667 * len(["lungs", "are", "clear", "."])
+    assert len(outcome.predictions.column("reference")[0].as_py().split()) == 1667 * len(["lungs", "are", "clear"])
     assert all(np.isfinite(metrics[name].value) for name in ("cider", "bleu-4", "rouge-l"))
 
 
@@ -152,14 +154,16 @@ def test_padding_moves_neither_the_loss_nor_what_is_written() -> None:
     model = ReportDecoder(TOY, vocabulary, (16, 4)).eval()
     features = torch.randn(2, 2, 16, 4)
     with torch.no_grad():
+        for weight in model.writer.parameters():
+            weight.mul_(10 if weight.ndim > 1 else 1)  # as drawn it writes one piece over and over
         both = model(features, reports)
         alone = model(features[1:], reports[1:])
         torch.testing.assert_close(both[1:, : alone.shape[1]], alone)
         single = [model(features[row : row + 1], [""], mode="predict")[0] for row in range(2)]
-        model.beams = 3
-        assert model(features, reports, mode="predict") != []
-        model.beams = 1
         assert model(features, ["", ""], mode="predict") == single
+        model.beams = 3
+        wide = [model(features[row : row + 1], [""], mode="predict")[0] for row in range(2)]
+        assert model(features, reports, mode="predict") == wide != single, "a wider beam finds other reports"
     ids = vocabulary.encode(reports, 90)
     assert PAD in ids
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from medbench.errors import MissingDataError, TrialError, UnknownNameError, UsageError
 from medbench.statistics import REPLICATES
-from medbench_tasks.generation import metrics
 from medbench_tasks.generation.floors import most_frequent
 from medbench_tasks.generation.metrics import score_reports
-from medbench_tasks.generation.predictions import SCHEMA, prediction_table
+from medbench_tasks.generation.predictions import SCHEMA, Writing, prediction_tables
 from medbench_tasks.generation.protocol import PROTOCOL
 from medbench_tasks.generation.readers import Readers
 from medbench_tasks.generation.recipe import GenerationRecipe
 from medbench_tasks.generation.studies import read_studies
 from medbench_tasks.texts import finding_models
+from medbench_tasks.texts.finding_phrases import OBSERVATIONS
 from medbench_tasks.texts.measures import TextMeasures
 
 RULES = replace(TOY, labeller="rules")
@@ -30,15 +30,14 @@ REPORTS = [said_of(facts) for facts in np.ndindex(2, 2, 2)] * 4
 
 def table_of(folder: Path, written: list[str], recipe: GenerationRecipe = RULES) -> pa.Table:
     part = read_studies(studies(folder, len(written), reports=REPORTS[: len(written)]), "test", recipe)
-    readers = Readers.of(recipe)
-    return prediction_table(part, readers.findings(part.reports), written, recipe, readers)
+    return prediction_tables(part, {"": Writing.of_method(written, recipe)}, recipe, Readers.of(recipe))[""]
 
 
 def test_perfect_reports_have_perfect_scores_and_shuffled_ones_do_not(tmp_path: Path) -> None:
     perfect = PROTOCOL.score(TASK, RULES, table_of(tmp_path / "a", REPORTS))
     shuffled = PROTOCOL.score(TASK, RULES, table_of(tmp_path / "b", REPORTS[3:] + REPORTS[:3]))
     assert perfect["cider"].value == pytest.approx(10)
-    for name in ("bleu-1", "bleu-4", "rouge-l", "ce-micro-f1", "ce-micro-f1-5"):
+    for name in (TASK.ranking_metric.name, "bleu-1", "bleu-4", "rouge-l", "ce-micro-f1", "ce-micro-f1-5"):
         assert perfect[name].value == pytest.approx(1), name
         assert shuffled[name].value < 1, name
         assert shuffled[name].low <= shuffled[name].value <= shuffled[name].high, name
@@ -76,13 +75,20 @@ def test_an_empty_report_and_a_very_long_one_are_scored(tmp_path: Path) -> None:
 
 
 def test_groups_are_by_sex_age_and_view_and_small_ones_say_so(tmp_path: Path) -> None:
-    found = PROTOCOL.groups(TASK, RULES, table_of(tmp_path, REPORTS[3:] + REPORTS[:3]))
+    table = table_of(tmp_path, REPORTS[3:] + REPORTS[:3])
+    found = PROTOCOL.groups(TASK, RULES, table)
     values = {(one.grouping, one.group): one.value for one in found if one.metric == "cider"}
     assert set(values) == {
         ("sex", "F"), ("sex", "M"), ("age", "<40"), ("age", "40-59"), ("age", "60-79"), ("view", "PA"),
     }  # fmt: skip
     both = np.mean([values["sex", "F"].value, values["sex", "M"].value])
     assert values["view", "PA"].value == pytest.approx(both), "document frequencies are those of the whole set"
+    f1 = {one.group: one.value for one in found if one.grouping == "class"}
+    assert list(f1) == list(OBSERVATIONS)
+    there = [one.value for one in f1.values() if one.value is not None]
+    assert len(there) == 4, "no finding, and the three that the reports tell of"
+    assert PROTOCOL.score(TASK, RULES, table)["ce-macro-f1"].value == pytest.approx(np.mean(there))
+    assert f1["Fracture"].note == "no true report has it"
     few = PROTOCOL.groups(TASK, RULES, table_of(tmp_path / "few", REPORTS[:12]))
     assert {one.value.note for one in few if one.grouping == "sex"} == {"fewer than 10 samples"}
 
@@ -90,21 +96,19 @@ def test_groups_are_by_sex_age_and_view_and_small_ones_say_so(tmp_path: Path) ->
 def test_an_uncertain_finding_counts_as_the_recipe_says(tmp_path: Path) -> None:
     reports = ["Possible pneumonia."] * 16 + ["No pneumonia."] * 16
     part = read_studies(studies(tmp_path, 32, reports=reports), "test", RULES)
-    readers = Readers.of(RULES)
-    truth = readers.findings(part.reports)
-    doubted = prediction_table(part, truth, ["There is pneumonia."] * 32, RULES, readers)
+    writing = Writing.of_method(["There is pneumonia."] * 32, RULES)
+    doubted = prediction_tables(part, {"": writing}, RULES, Readers.of(RULES))[""]
     present = PROTOCOL.score(TASK, RULES, doubted)["ce-micro-precision"].value
     absent = PROTOCOL.score(TASK, replace(RULES, uncertain="absent"), doubted)["ce-micro-precision"].value
     assert present == pytest.approx(0.5)
     assert absent == 0
 
 
-def test_what_was_not_asked_for_is_undefined_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "missing", lambda: "METEOR needs Java")
+def test_what_was_not_asked_for_is_undefined_and_says_why(tmp_path: Path) -> None:
     table = table_of(tmp_path, REPORTS, TOY)
-    found = score_reports(table, ["meteor", "ce-micro-f1", "radgraph-f1"], uncertain_is_present=True)
+    found = score_reports(table, ["meteor", "ce-micro-f1", "radgraph-f1"], TOY)
     assert {value.value for value in found.values()} == {None}
-    assert found["meteor"].note == "METEOR needs Java"
+    assert "medbench[meteor]" in found["meteor"].note
     assert "labeller is none" in found["ce-micro-f1"].note
     assert "radgraph" in found["radgraph-f1"].note
 
@@ -132,7 +136,7 @@ def test_chexbert_and_radgraph_read_where_the_recipe_asks(tmp_path: Path, monkey
     table = table_of(tmp_path, REPORTS, recipe)
     assert {*table.column("labeller").to_pylist(), *table.column("grapher").to_pylist()} == {"fake 1"}
     values = PROTOCOL.score(TASK, recipe, table)
-    assert values["ce-macro-f1"].value == 1
+    assert (values["ce-macro-f1"].value, values["ce-macro-f1"].note) == (1, "by fake 1")
     assert values["radgraph-f1"].value == pytest.approx(0.5)
     assert values["radgraph-f1"].low < 0.5 < values["radgraph-f1"].high
 
@@ -148,7 +152,7 @@ def test_an_absent_reader_is_told_before_anything_is_written(tmp_path: Path, mon
 
 def test_an_unknown_metric_and_an_empty_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'bleu-4'"):
-        score_reports(table_of(tmp_path, REPORTS), ["bleu4"], uncertain_is_present=True)
+        score_reports(table_of(tmp_path, REPORTS), ["bleu4"], RULES)
     with pytest.raises(TrialError, match="no prediction"):
         PROTOCOL.score(TASK, RULES, SCHEMA.empty_table())
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from retrieval_toys import NAMES, TASK, Matcher, Reader, Watched, context_of, manifest_of
+from retrieval_toys import NAMES, TASK, Matcher, Reader, StudyMatcher, Watched, context_of, manifest_of
 from torch import Tensor
 
+from medbench.capabilities import StudyEncoder
 from medbench.errors import StoreError, TrialError, UsageError
-from medbench.protocols import Analysis, TrialOutcome
+from medbench.protocols import Analysis, Compute, TrialOutcome
 from medbench.specs import Recipe
 from medbench_tasks.retrieval.protocol import PROTOCOL
 from medbench_tasks.retrieval.recipe import EMBEDDING_RETRIEVAL, STANDARD_RETRIEVAL, RetrievalRecipe
@@ -117,6 +119,59 @@ def test_a_second_start_matches_only_what_the_first_did_not(tmp_path: Path) -> N
     resumed = PROTOCOL.run(context_of(tmp_path, again, test, rerank=4))
     assert resumed.predictions == whole.predictions
     assert {image for image, _ in again.shown} == {10 * index for index in range(6, 20)}
+
+
+def test_a_second_start_of_another_code_or_precision_matches_all_again(tmp_path: Path) -> None:
+    test = manifest_of(tmp_path, TENS)
+    context = context_of(tmp_path, Matcher(), test, rerank=4)
+    PROTOCOL.run(context)
+    for change in (
+        {"identity": replace(context.features.identity, code="another")},
+        {"text_files": "another"},
+        {"compute": Compute(precision="bf16")},
+    ):
+        again = Matcher()
+        features = replace(context.features, load=lambda again=again: again, **change)
+        PROTOCOL.run(replace(context, features=features, compute=features.compute))
+        assert {image for image, _ in again.shown} == set(range(0, 200, 10)), change
+
+
+def test_the_match_head_computes_in_the_precision_that_is_asked_for(tmp_path: Path) -> None:
+    class Precise(Matcher):
+        def match(self, tokens: Tensor, texts: list[str]) -> Tensor:
+            kinds.add((tokens[0] @ tokens[0].T).dtype)
+            return super().match(tokens, texts)
+
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        kinds: set[torch.dtype] = set()
+        context = context_of(tmp_path / precision, Precise(), manifest_of(tmp_path, TENS))
+        compute = Compute(precision=precision)
+        PROTOCOL.run(replace(context, compute=compute, features=replace(context.features, compute=compute)))
+        assert kinds == {kind}
+
+
+def test_a_method_that_reads_studies_is_shown_both_views(tmp_path: Path) -> None:
+    assert isinstance(StudyMatcher(), StudyEncoder)
+    rows = [(2, ["21 units"]), (2, ["24 units"]), (2, ["22 units"]), (2, ["22 units"]), (5, ["57 units"])]
+    test = manifest_of(tmp_path, rows, others=[1, 4, None, 2, 7])
+    model = StudyMatcher()
+    outcome = PROTOCOL.run(context_of(tmp_path, model, test))
+    values = _values(outcome)
+    assert values["rsum"] == 6
+    assert values["embedding-mean-recall"] == 1
+    assert model.studies == 2 * 4, "for features and for tokens; a single image is its own second view"
+    assert outcome.notes["studies_of_two_views"] == 4
+    assert outcome.notes["pool_images"] == 4
+    plain = PROTOCOL.run(context_of(tmp_path / "plain", Matcher(), test))
+    assert plain.notes["pool_images"] == 2
+    assert plain.notes["studies_of_two_views"] == 0
+
+
+def test_a_method_that_reads_studies_reads_single_images_as_such_where_no_study_has_two(tmp_path: Path) -> None:
+    model = StudyMatcher()
+    outcome = PROTOCOL.run(context_of(tmp_path, model, manifest_of(tmp_path, TENS), rerank=0))
+    assert model.studies == 0
+    assert _values(outcome)["rsum"] == 6
 
 
 @pytest.mark.parametrize(("value", "shape"), [(float("nan"), None), (0.0, (1, 1))])

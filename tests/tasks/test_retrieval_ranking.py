@@ -71,6 +71,26 @@ def test_copies_of_a_candidate_count_each_and_tie() -> None:
     assert counts.above.tolist() == [1, 1]  # behind place 2, which shows the same; behind place 4
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 10, 15])
+@pytest.mark.parametrize("others", [0, 2, 5, 30])
+def test_equal_candidates_tie_in_blocks_of_any_size_and_in_the_last(count: int, others: int) -> None:
+    """As matrix products of few rows or columns do not have it: they leave equal columns a last bit apart."""
+    draw = np.random.default_rng(0)
+    queries, copies, rest = (draw.standard_normal((n, 256), np.float32) for n in (count, 1, others))
+    candidates = np.concatenate([copies, rest, np.repeat(copies, 6, axis=0)])
+    places = np.concatenate([[0], np.arange(1 + others, 7 + others)])
+    relevance = Relevance.of_pairs(np.arange(count), np.full(count, 1 + others), count)
+    exact = Relevance.of_pairs(np.arange(count), np.full(count, places[-1]), count)
+    above = (queries @ rest.T > queries @ copies.T).sum(axis=1)
+    for step in range(1, count + 1):
+        search = Search(cells=step * len(candidates))
+        counts = rank(queries, candidates, relevance, search).counts
+        assert (counts.tied == 7).all()
+        assert counts.above.tolist() == above.tolist()
+        columns = np.arange(len(candidates))
+        assert rank_exact_pairs(queries, candidates, columns, exact, search).above.tolist() == above.tolist()
+
+
 @pytest.mark.parametrize(("above", "tied", "right"), [(0, 1, 1), (0, 4, 1), (1, 4, 2), (3, 5, 3), (0, 5, 5), (2, 3, 1)])
 def test_hits_and_ranks_are_means_over_every_order_of_the_tied(above: int, tied: int, right: int) -> None:
     counts = Counts(*(np.array([value]) for value in (above, tied, right)))

@@ -35,6 +35,8 @@ Rows = list[dict[str, Any]]
         ("cant and wont", "can't and won't"),
         ("well circumscribed", "well circumscribed"),
         ("", ""),
+        ("注意饮食卫生，避免外伤。", "注意饮食卫生 避免外伤"),
+        ("生物转化、解毒", "生物转化 解毒"),
     ],
 )
 def test_one_spelling_for_answers_that_mean_the_same(answer: str, normal: str) -> None:
@@ -51,6 +53,12 @@ def test_scores_of_each_pair() -> None:
     assert exact_match(predicted, truth).tolist() == [1, 0, 0, 1, 0, 0]
     assert token_f1(predicted, truth).tolist() == pytest.approx([1, 2 / 3, 2 / 5, 1, 0, 0])
     assert bleu_1(predicted, truth).tolist() == pytest.approx([1, math.exp(-1), 1 / 3, 1, 0, 0])
+
+
+def test_scripts_without_blanks_are_scored_by_the_character() -> None:
+    predicted, truth = ["左肺", "CT检查", "肺,心脏", "右"], ["肺", "MRI检查", "心脏 肺", "左"]
+    assert token_f1(predicted, truth).tolist() == pytest.approx([2 / 3, 2 / 3, 2 * 3 / 7, 0])
+    assert bleu_1(predicted, truth).tolist() == pytest.approx([1 / 2, 2 / 3, 3 / 4, 0])
 
 
 def test_no_answers_give_no_scores() -> None:

@@ -1,4 +1,4 @@
-"""Cleaning of reports and questions: MOTOR's and BLIP's rules number by number, R2Gen's as this project reads it."""
+"""Cleaning of reports: MOTOR's and BLIP's rules number by number, R2Gen's as this project reads it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medbench.errors import UnknownNameError
-from medbench_tasks.texts.cleaning import clean, question
+from medbench_tasks.texts.cleaning import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.mark.parametrize("release", ["text_motor", "text_brain"])
-def test_captions_and_questions_are_cleaned_as_released(shared: Path, release: str) -> None:
+def test_captions_are_cleaned_as_released(shared: Path, release: str) -> None:
     told = json.loads((shared / "golden/preproc-blip/golden.json").read_text())["results"][release]
     for words in (30, 90):
         assert [clean(text, "motor", words) for text in told["input"]] == told[f"pre_caption_{words}"]
-    assert [question(text, 35) for text in told["input"]] == told["pre_question_35"]
 
 
 @pytest.mark.parametrize(

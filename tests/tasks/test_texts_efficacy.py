@@ -35,10 +35,15 @@ def test_any_labels_score_as_scikit_learn_scores_them(seed: int, reports: int, u
             continue
         for suffix, columns in (("", list(range(14))), ("-5", FIVE_COLUMNS)):
             sides = [np.isin(labels[rows][:, columns], present) for labels in (truth, given)]
-            for average in ("micro", "macro"):
-                told = precision_recall_fscore_support(*sides, average=average, zero_division=0)
-                for number, value in zip(("precision", "recall", "f1"), told[:3], strict=True):
-                    assert found[f"{average}-{number}{suffix}"][row] == pytest.approx(value, abs=1e-12)
+            told = precision_recall_fscore_support(*sides, average="micro", zero_division=0)
+            for number, value in zip(("precision", "recall", "f1"), told[:3], strict=True):
+                assert found[f"micro-{number}{suffix}"][row] == pytest.approx(value, abs=1e-12)
+            each = f1_score(*sides, average=None, zero_division=0)
+            there = sides[0].any(axis=0)
+            wanted = each[there].mean() if there.any() else math.nan
+            assert found[f"macro-f1{suffix}"][row] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
+            if not suffix:
+                assert found["macro-f1-as-released"][row] == pytest.approx(each.mean(), abs=1e-12)
 
 
 def test_the_f1_of_each_finding_is_undefined_without_a_true_report_of_it() -> None:
@@ -48,6 +53,15 @@ def test_the_f1_of_each_finding_is_undefined_without_a_true_report_of_it() -> No
     by_finding = Efficacy.of(truth, given).by_finding(np.ones((1, 3)))
     assert by_finding[0, 0] == pytest.approx(f1_score([1, 1, 0], [0, 1, 1]))
     assert np.isnan(by_finding[0, 1:]).all()
+
+
+def test_perfect_reports_score_one_whatever_is_absent_but_as_released() -> None:
+    truth = np.full((4, 14), State.ABSENT, np.int8)
+    truth[:2, [1, 3]] = State.PRESENT
+    found = Efficacy.of(truth, truth).values()
+    assert (found["macro-f1"], found["macro-f1-5"], found["macro-f1-as-released"]) == (1, 1, 2 / 14)
+    nothing = np.full((4, 14), State.UNMENTIONED, np.int8)
+    assert math.isnan(Efficacy.of(nothing, truth).values()["macro-f1"])
 
 
 def test_uncertain_counts_as_present_unless_told_otherwise() -> None:

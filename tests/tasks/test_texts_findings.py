@@ -43,11 +43,17 @@ FRAMES = [
     ("No fibrosis, scarring or {} is seen.", ABSENT),
     ("{} is not identified.", ABSENT),
     ("The {} has resolved.", ABSENT),
+    ("The {} has not resolved.", PRESENT),
+    ("The {} has not yet resolved.", PRESENT),
     ("Possible {}.", UNCERTAIN),
     ("This may represent {}.", UNCERTAIN),
     ("Findings suspicious for {}.", UNCERTAIN),
     ("Cannot exclude {}.", UNCERTAIN),
     ("{} cannot be excluded.", UNCERTAIN),
+    ("{} is not excluded.", UNCERTAIN),
+    ("{} was not entirely excluded.", UNCERTAIN),
+    ("{} has not been ruled out.", UNCERTAIN),
+    ("{} is excluded.", ABSENT),
     ("The trachea is midline.", UNMENTIONED),
     ("Indication: evaluate for {}.", UNMENTIONED),
 ]
@@ -141,7 +147,7 @@ def test_labels_are_a_matrix_of_states_in_the_order_of_the_reports() -> None:
     assert labels.dtype == np.int8
     assert labels[:, OBSERVATIONS.index("Pleural Effusion")].tolist() == [0, 1, 0]
     assert labeller.label([]).shape == (0, 14)
-    assert labeller.version == "medbench-rules 1"
+    assert labeller.version == "medbench-rules 2"
 
 
 TAGS = {

@@ -75,23 +75,22 @@ def test_line_breaks_and_the_jars_own_separator_are_read_as_blanks(statistics: M
     np.testing.assert_array_equal(statistics.counts[5], statistics.counts[6])
 
 
-def test_it_stands_among_the_measures(statistics: MeteorStatistics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MeteorStatistics, "of", lambda references, hypotheses: statistics)
-    measures = TextMeasures.of(REFERENCES, HYPOTHESES, meteor=True)
-    assert measures.names[-1] == "meteor"
+def test_it_stands_among_the_measures_where_its_statistics_are_given(statistics: MeteorStatistics) -> None:
+    measures = TextMeasures.of(REFERENCES, HYPOTHESES, statistics)
+    assert "meteor" not in TextMeasures.of(REFERENCES, HYPOTHESES).values()
     assert measures.values()["meteor"] == pytest.approx(TOLD[0])
 
 
 def test_no_samples_need_no_jar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meteor, "missing", lambda: "")
-    assert np.isnan(TextMeasures.of([], [], meteor=True).values()["meteor"])
+    assert np.isnan(TextMeasures.of([], [], MeteorStatistics.of([], [])).values()["meteor"])
 
 
 def test_without_java_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meteor, "_java", lambda: None)
     assert "medbench[meteor]" in meteor.missing()
     with pytest.raises(UsageError, match=r"medbench\[meteor\]"):
-        TextMeasures.of([["clear"]], ["clear"], meteor=True)
+        MeteorStatistics.of([["clear"]], ["clear"])
 
 
 def test_without_the_jar_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

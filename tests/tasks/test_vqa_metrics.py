@@ -16,6 +16,8 @@ from vqa_toys import WHAT, blob_sample, manifest_of, task_of
 from medbench.errors import MissingDataError, TrialError, UnknownNameError, UsageError
 from medbench.manifest import Manifest
 from medbench.samples import Sample
+from medbench_methods.nets.motor_answers import folded
+from medbench_tasks.texts.answers import collapse, normalise
 from medbench_tasks.vqa.answered import Answered
 from medbench_tasks.vqa.baselines import majority_answers, majority_by_type_answers
 from medbench_tasks.vqa.metrics import group_answers, reliability_of, replicate_answers, score_answers
@@ -23,7 +25,7 @@ from medbench_tasks.vqa.predictions import answer_table, read_answers
 from medbench_tasks.vqa.protocol import PROTOCOL
 from medbench_tasks.vqa.questions import Questions, hold_out, read_questions, spelt
 from medbench_tasks.vqa.recipe import FUSION_VQA, MOTOR_VQA, QUICK_VQA, STANDARD_VQA, VqaRecipe
-from medbench_tasks.vqa.space import answer_space, best_answers, space_of, spaces_by_type
+from medbench_tasks.vqa.space import answer_space, best_answers, space_of, spaces_by_type, wordings
 from medbench_tasks.vqa.validation import TargetAtBest
 from medbench_tasks.vqa.words import START, UNKNOWN, Vocabulary, words_of
 
@@ -72,12 +74,13 @@ def test_the_published_ceilings_of_vqa_rad_follow_from_its_files(shared: Path) -
     assert scored(test, best_answers(test, space))["accuracy"] == pytest.approx(408 / 451, abs=1e-12)
 
 
-def test_the_train_only_ceilings_of_slake_english_follow_from_its_files(shared: Path) -> None:
+def slake(shared: Path) -> list[Questions]:
+    """SLAKE's English questions of train and test, without the images."""
     folder = shared / "data" / "slake"
     with gzip.open(folder / "train.json.gz", "rt", encoding="utf-8") as file:
         train = json.load(file)
     parts = [train, json.loads((folder / "test.json").read_text(encoding="utf-8"))]
-    questions = [
+    return [
         read_questions(
             manifest_of(
                 Path(), [_sample(n, row, row["img_name"]) for n, row in enumerate(rows) if row["q_lang"] == "en"]
@@ -85,6 +88,37 @@ def test_the_train_only_ceilings_of_slake_english_follow_from_its_files(shared: 
         )
         for rows in parts
     ]
+
+
+def test_motor_knows_every_answer_of_training_by_the_wording_that_is_offered(shared: Path) -> None:
+    """Its lists are those of its release: of SLAKE as the files write the answers (one is empty), of VQA-RAD normalised."""
+    of_rad = [read_questions(rad(shared, name)) for name in ("trainset.json", "testset.json")]
+    for parts, own, counts in ((slake(shared), collapse, (257, 260)), (of_rad, normalise, (490, 526))):
+        space = space_of(parts[0], 1)
+        offered = wordings(parts[0], space)
+        assert [spelt(one) for one in offered] == list(space.answers)
+        classes = [
+            {
+                own(answer)
+                for part in parts
+                for (answer,), closed in zip(part.manifest.answers, part.is_closed, strict=True)
+                if closed is kind
+            }
+            for kind in (True, False)
+        ]
+        known = [{one for one in kind if spelt(one) in space.places} for kind in classes]
+        allowed = [{one for one in kind if folded(one) in set(map(folded, offered))} for kind in classes]
+        assert allowed == known
+        assert (sum(map(len, known)), sum(map(len, classes))) == counts
+
+
+def test_the_commonest_wording_is_offered_and_of_equals_the_first() -> None:
+    train = questions_of(("Left  lung", ""), ("left Lung", ""), ("left Lung", ""), ("X-ray", ""), ("X ray", ""))
+    assert wordings(train, space_of(train, 1)) == ["left Lung", "X ray"]
+
+
+def test_the_train_only_ceilings_of_slake_english_follow_from_its_files(shared: Path) -> None:
+    questions = slake(shared)
     ceiling = scored(questions[1], best_answers(questions[1], spaces_by_type(questions[0], 1)))
     assert ceiling["closed-accuracy"] == pytest.approx(413 / 416, abs=1e-12)
     assert ceiling["open-accuracy"] == pytest.approx(643 / 645, abs=1e-12)
@@ -190,6 +224,7 @@ def test_the_ceiling_shares_words_where_the_answer_cannot_be_given() -> None:
     assert space.nearest(("upper left lung",)) == "left lung"
     assert space.nearest(("unheard of", "heart")) == "heart"
     assert answer_space([], 1).nearest(("heart",)) == ""
+    assert space.nearest(()) == "", "a question without a true answer cannot be answered"
 
 
 def test_a_held_out_part_shares_no_image_with_the_rest() -> None:

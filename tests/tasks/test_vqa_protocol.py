@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from vqa_toys import (
     FUSION,
@@ -21,7 +23,7 @@ from vqa_toys import (
 )
 
 from medbench.capabilities import QuestionAnswerer, QuestionLearner
-from medbench.errors import MissingDataError, TrialError, UsageError
+from medbench.errors import MissingDataError, UsageError
 from medbench.protocols import Analysis, TrialContext, TrialOutcome
 from medbench.specs import Recipe
 from medbench_tasks.vqa.predictions import SCHEMA
@@ -30,8 +32,6 @@ from medbench_tasks.vqa.recipe import MOTOR_VQA
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pyarrow as pa
 
 MOTOR = replace(MOTOR_VQA, epochs=30, patience=30, batch_size=8, lr=0.05)
 BRIEF = replace(FUSION, epochs=1, question_only=False)
@@ -121,19 +121,28 @@ def test_the_recipe_fusion_trains_the_head_on_methods_that_answer_too(tmp_path: 
     assert outcome.notes["epochs"] == 1
 
 
-def test_an_answer_that_was_not_offered_is_an_error_of_the_method(tmp_path: Path) -> None:
-    class Stubborn(TinyAnswerer):
-        def answer(self, images, questions, answers=None):  # type: ignore[no-untyped-def]
-            return ["purple"] * len(questions)
-
-    with pytest.raises(TrialError, match="'purple', which is not among the answers"):
-        PROTOCOL.run(context_of(tmp_path, BRIEF, model=Stubborn()))
+def test_the_floor_without_images_is_trained_once_and_again_in_doubt(tmp_path: Path) -> None:
+    brief = replace(BRIEF, question_only=True)
+    first, second = (PROTOCOL.run(context_of(tmp_path, brief, model=model)) for model in (TinyEyes(), TinyAnswerer()))
+    assert [one.notes["question_only_kept"] for one in (first, second)] == [0, 1]
+    assert second.floors["question-only"].equals(first.floors["question-only"])
+    (kept,) = (tmp_path / "floors").iterdir()
+    for changed in (context_of(tmp_path, brief, seed=2), context_of(tmp_path, replace(brief, lr=1e-4))):
+        assert PROTOCOL.run(changed).notes["question_only_kept"] == 0
+    data = kept.read_bytes()
+    kept.write_bytes(data[:200] + b"#" + data[201:])
+    shutil.rmtree(tmp_path / "work")
+    mended = PROTOCOL.run(context_of(tmp_path, brief))
+    assert mended.notes["question_only_kept"] == 0
+    assert mended.floors["question-only"].equals(first.floors["question-only"])
 
 
 def test_two_heads_learn_their_own_types(tmp_path: Path) -> None:
-    assert isinstance(TinyLearner(), QuestionLearner)
-    context = context_of(tmp_path, MOTOR, model=TinyLearner())
+    learner = TinyLearner()
+    assert isinstance(learner, QuestionLearner)
+    context = context_of(tmp_path, MOTOR, model=learner)
     outcome = PROTOCOL.run(context)
+    assert learner.asked_how == {"open_branch": "drawn", "mask_padding": False}, "as released"
     assert value_of(context, outcome.predictions, "accuracy") == 1.0
     assert (outcome.notes["closed_answers"], outcome.notes["open_answers"]) == (2, 3)
     assert "question-only" not in outcome.floors
@@ -162,7 +171,7 @@ def test_a_method_without_what_the_recipe_asks_is_refused_in_one_line(tmp_path: 
         PROTOCOL.run(context_of(tmp_path / "b", replace(BRIEF, way="fusion"), model=Mute()))
 
 
-def test_odd_questions_are_answered_and_those_without_an_answer_are_counted(tmp_path: Path) -> None:
+def test_odd_questions_are_answered_and_those_without_an_answer_count_as_wrong(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     for name in ("empty", "long", "foreign", "number", "mute"):
         draw_blob(folder / f"{name}.png", "red", left=True)
@@ -175,12 +184,27 @@ def test_odd_questions_are_answered_and_those_without_an_answer_are_counted(tmp_
     ]
     context = context_of(tmp_path, BRIEF, test=manifest_of(folder, odd))
     outcome = PROTOCOL.run(context)
-    assert outcome.predictions.num_rows == 4
+    assert outcome.predictions.num_rows == 5
     assert outcome.notes["questions_without_answer"] == 1
-    assert outcome.predictions.column("truth").to_pylist()[2:] == [["red"], ["1"]]
+    assert outcome.notes["training_questions_without_answer"] == 0
+    assert outcome.predictions.column("truth").to_pylist()[2:] == [["red"], ["1"], []]
     ceiling = PROTOCOL.score(context.task, context.recipe, outcome.ceilings["answer-space"])
-    assert ceiling["accuracy"].value == 0.5, "two of the four answers do not occur in training"
+    assert ceiling["accuracy"].value == 0.4, "three of the five cannot be answered from training"
     assert ceiling["open-accuracy"].value == 0.5
+
+
+def test_training_leaves_out_what_has_no_answer_and_counts_it(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    both = blob_questions(folder, 12, 1)
+    draw_blob(folder / "mute.png", "red", left=True)
+    mute = manifest_of(folder, [blob_sample(folder, "mute", WHAT, ("  ",), answer_type="OPEN")])
+    more = replace(both, table=pa.concat_tables([both.table, mute.table]))
+    for recipe, model in ((BRIEF, TinyEyes()), (replace(MOTOR, epochs=1), TinyLearner())):
+        context = context_of(tmp_path / recipe.way, recipe, model=model, train=more, valid=both, test=more)
+        outcome = PROTOCOL.run(context)
+        assert outcome.notes["train_questions"] == 24
+        assert outcome.notes["training_questions_without_answer"] == 1
+        assert outcome.predictions.num_rows == 25
 
 
 def test_the_validation_part_is_used_where_there_is_one(tmp_path: Path) -> None:
@@ -198,6 +222,8 @@ def test_a_part_without_questions_and_a_sample_of_two_texts_are_refused(tmp_path
     mute = manifest_of(folder, [blob_sample(folder, "one", WHAT, ("",))])
     with pytest.raises(MissingDataError, match="training part of toy has no question"):
         PROTOCOL.run(context_of(tmp_path / "a", BRIEF, train=mute))
+    with pytest.raises(MissingDataError, match="test part of toy has no question"):
+        PROTOCOL.run(context_of(tmp_path / "c", BRIEF, test=mute))
     twice = manifest_of(folder, [replace(blob_sample(folder, "one", WHAT, ("red",)), texts=("a", "b"))])
     with pytest.raises(MissingDataError, match="has 2 texts"):
         PROTOCOL.run(context_of(tmp_path / "b", BRIEF, test=twice))

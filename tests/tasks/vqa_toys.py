@@ -65,7 +65,8 @@ class TinyAnswerer(TinyEyes):
 class TinyLearner(TinyEyes):
     """Has a net of two linear heads over patches and two words."""
 
-    def question_net(self, closed: int, open: int, seed: int) -> nn.Module:
+    def question_net(self, closed: int, open: int, seed: int, **how: object) -> nn.Module:
+        self.asked_how = how
         return TinyNet(closed, open)
 
 

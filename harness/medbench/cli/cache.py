@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ def gc_command(
         registry = load_registry()
         current = _manifests(registry, settings)
         chosen |= {one.folder: one for one in found if _is_outdated(one, registry, current)}
+    if everything and not dry_run:
+        shutil.rmtree(settings.cache / "floors", ignore_errors=True)  # small files of protocols, as easily made again
     for entry in chosen.values():
         click.echo(f"{'would remove' if dry_run else 'removing'} {' '.join(_names(entry))}, {entry.size / 1e6:.1f} MB")
         if not dry_run:

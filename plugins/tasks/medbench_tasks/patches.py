@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,22 +14,28 @@ if TYPE_CHECKING:
 
 GRID = 7
 """Patches a side: what the last stage of a ResNet gives at 224 pixels, so that ViTs of finer grids and larger inputs are
-neither favoured by more tokens nor dearer to train on."""
+neither favoured by more tokens nor dearer to train on; a plain ViT's 14 x 14 of 270,000 images would not fit on a disk."""
 
 
-def patch_features(context: TrialContext, manifest: Manifest, image: Which = "image") -> MappedRows:
-    """(N rows of (T, C)) patches of every sample in row-major order, T at most 49, from the cache or the frozen encoder.
+def patch_features(
+    context: TrialContext, manifest: Manifest, image: Which = "image", *, grid: int = GRID
+) -> MappedRows:
+    """(N rows of (T, C)) patches of every sample in row-major order, T at most ``grid`` squared, from the cache or the encoder.
 
-    They are the coarsest map of `DenseImageEncoder.encode_pyramid`, averaged down to a grid of at most `GRID` a side. Raises
-    as `medbench.features.Features.rows`.
+    They are the coarsest map of `DenseImageEncoder.encode_pyramid`, averaged down to at most ``grid`` a side; a map that is
+    smaller stays as it is. Raises as `medbench.features.Features.mapped_rows`.
     """
-    return context.features.mapped_rows(manifest, f"patches-{GRID}", _patches, image=image)
+    return context.features.mapped_rows(manifest, f"patches-{grid}", partial(_coarsest, grid=grid), image=image)
 
 
-def _patches(model: Any, images: Tensor) -> Tensor:
-    """(B, 3, H, W) -> (B, T, C)."""
+def patches(features: Tensor, grid: int = GRID) -> Tensor:
+    """(B, C, h, w) -> (B, T, C) float32, the means over at most ``grid`` x ``grid``, row by row."""
     from torch.nn.functional import adaptive_avg_pool2d
 
-    coarsest: Tensor = model.encode_pyramid(images)[-1]
-    height, width = coarsest.shape[-2:]
-    return adaptive_avg_pool2d(coarsest.float(), (min(height, GRID), min(width, GRID))).flatten(2).transpose(1, 2)
+    height, width = (min(side, grid) for side in features.shape[-2:])
+    return adaptive_avg_pool2d(features.float(), (height, width)).flatten(2).transpose(1, 2)
+
+
+def _coarsest(model: Any, images: Tensor, *, grid: int) -> Tensor:
+    """(B, 3, H, W) -> (B, T, C)."""
+    return patches(model.encode_pyramid(images)[-1], grid)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from medbench.errors import TrialError
+from medbench_tasks.precision import DTYPES, autocast_on
 
 if TYPE_CHECKING:
     from medbench.capabilities import DenseImageEncoder
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from medbench_tasks.recipes import TrainingRecipe
 
 FEATURE_BUDGET = 4 * 2**30
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class DenseSamples(Protocol):
@@ -75,7 +75,7 @@ class MethodPyramid(nn.Module):
         self.strides = tuple(encoder.strides[index] for index in self._chosen)
         self._freeze = freeze
         self._constant = freeze and batchnorm == "frozen"
-        self._dtype = _DTYPES[precision] if freeze else torch.float32
+        self._precision = precision if freeze else "fp32"
         encoder.requires_grad_(not freeze)
         self.register_state_dict_post_hook(_drop_constant)
         self.register_load_state_dict_pre_hook(_restore_constant)
@@ -101,8 +101,7 @@ class MethodPyramid(nn.Module):
         if not self._freeze:
             maps = self.encoder.encode_pyramid(inputs)
             return tuple(maps[index] for index in self._chosen)
-        half = self._dtype != torch.float32
-        with torch.no_grad(), torch.autocast(inputs.device.type, dtype=self._dtype if half else None, enabled=half):
+        with torch.no_grad(), autocast_on(inputs.device.type, self._precision):
             maps = self.encoder.encode_pyramid(inputs)
         return tuple(maps[index].float() for index in self._chosen)
 
@@ -200,7 +199,7 @@ def encode_features(
     """
     recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
     size = samples.image(0).shape[-1] if len(samples) else 0
-    dtype = _DTYPES[context.compute.precision]
+    dtype = DTYPES[context.compute.precision]
     per_sample = sum(c * (size // s) ** 2 for c, s in zip(pyramid.channels, pyramid.strides, strict=True))
     if not len(samples) or not recipe.encoder_is_constant or len(samples) * per_sample * dtype.itemsize > budget:
         return samples

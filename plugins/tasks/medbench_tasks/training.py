@@ -6,6 +6,7 @@ as if nothing had happened; `predict` runs the trained model over a dataset. Eve
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,6 +49,21 @@ class FitReport:
     best_score: float
     seconds: float
     epochs_now: int = 0
+
+
+def training_notes(report: FitReport, *, score: str = "best_validation_score", **more: float) -> dict[str, float]:
+    """Numbers of a training for the record, those that are finite: its score by the name ``score``, and ``more``.
+
+    The score has six decimals, so that what breaks ties between epochs is not told.
+    """
+    notes = {
+        **more,
+        "epochs": report.epochs,
+        "best_epoch": report.best_epoch,
+        score: round(report.best_score, 6),
+        "train_seconds": report.seconds,
+    }
+    return {name: float(value) for name, value in notes.items() if math.isfinite(value)}
 
 
 def seed_everything(seed: int) -> None:

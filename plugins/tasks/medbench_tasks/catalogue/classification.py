@@ -248,7 +248,7 @@ def _diagnosis(id: str, title: str, dataset: str, split: str) -> TaskSpec:
         capabilities=frozenset({"ImageEncoder"}),
         metrics=DIAGNOSIS,
         target=_one(),
-        recipes={name: replace(recipe, blank="absent") for name, recipe in recipes.items()}
+        recipes={name: replace(recipe, blank="absent", select="f1") for name, recipe in recipes.items()}
         | {"motor": MOTOR_DIAGNOSIS},
         loader="medbench_tasks.finetuning.protocol:PROTOCOL",
         requires=("mmengine",),

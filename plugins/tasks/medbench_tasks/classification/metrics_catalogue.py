@@ -45,6 +45,11 @@ DIAGNOSIS: tuple[MetricSpec, ...] = metrics_named(
     *("f1", "micro-f1", "auroc", "ap", "sensitivity", "specificity", "exact-match", "balanced-accuracy", "ece"),
     "f1-as-released",
 )
-"""For the labels of a report asked together, as the MOTOR release measures them; macro F1 ranks."""
+"""For the labels of a report asked together; macro F1 ranks.
+
+They are the MOTOR release's (diagnose_api: F1s at 0.5, AUROC, sensitivity, specificity, exact match) and a few more. Two are
+averaged over other labels than there: specificity over labels with a negative, the release's over labels with a positive; F1
+over labels with a positive, the release's over all (``f1-as-released``). Where every label has both, they are the same.
+"""
 MULTI_CLASS: tuple[MetricSpec, ...] = metrics_named("accuracy", "balanced-accuracy", "f1", "auroc", "ap", "ece")
 """For one class out of several; accuracy ranks."""

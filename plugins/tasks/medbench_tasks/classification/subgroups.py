@@ -12,11 +12,9 @@ from medbench.records import MetricValue
 from medbench.statistics import patient_counts
 from medbench_tasks.classification.metrics import score_labels, score_with
 from medbench_tasks.classification.predictions import Predictions
+from medbench_tasks.subgroups import FEWEST, members_of, too_few
 
-FEWEST = 10
-"""A group of fewer labelled samples gets a note in place of a value."""
-AGE_BANDS = ((0, "<40"), (40, "40-59"), (60, "60-79"), (80, "80+"))
-"""The first age of each band in years, ascending."""
+_GROUPINGS = ("sex", "age", "view")
 
 
 def group_values(predictions: Predictions, names: Sequence[str]) -> list[GroupValue]:
@@ -35,45 +33,19 @@ def group_values(predictions: Predictions, names: Sequence[str]) -> list[GroupVa
 def _by_class(predictions: Predictions, names: Sequence[str], counts: NDArray[np.uint8]) -> Iterator[GroupValue]:
     for name, values in score_labels(predictions, names, counts).items():
         for label, value in zip(predictions.target.labels, values, strict=True):
-            kept = value if value.n >= FEWEST else _too_few(value.n)
+            kept = value if value.n >= FEWEST else too_few(value.n)
             yield GroupValue(grouping="class", group=label, metric=name, value=kept)
 
 
 def _by_attribute(predictions: Predictions, names: Sequence[str], counts: NDArray[np.uint8]) -> Iterator[GroupValue]:
-    attributes = {
-        "sex": predictions.attributes["sex"],
-        "age": [_age_band(age) for age in predictions.attributes["age"]],
-        "view": predictions.attributes["view"],
-    }
-    for grouping, members in attributes.items():
-        for group in _in_order(members):
-            rows = np.flatnonzero(np.asarray(members) == group)
-            for name, value in _of_rows(predictions, names, counts, rows).items():
-                yield GroupValue(grouping=grouping, group=group, metric=name, value=value)
+    for grouping, group, members in members_of(predictions.attributes, _GROUPINGS):
+        for name, value in _of_rows(predictions, names, counts, np.flatnonzero(members)).items():
+            yield GroupValue(grouping=grouping, group=group, metric=name, value=value)
 
 
 def _of_rows(
     predictions: Predictions, names: Sequence[str], counts: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> Mapping[str, MetricValue]:
     if len(rows) < FEWEST:
-        return dict.fromkeys(names, _too_few(len(rows)))
+        return dict.fromkeys(names, too_few(len(rows)))
     return score_with(predictions.take(rows), names, counts[rows])
-
-
-def _too_few(n: int) -> MetricValue:
-    return MetricValue(value=None, n=n, note=f"fewer than {FEWEST} samples")
-
-
-def _in_order(members: Sequence[str]) -> list[str]:
-    """The groups that have members: age bands ascending, others by name."""
-    bands = [name for _, name in AGE_BANDS]
-    return sorted(set(members) - {""}, key=lambda name: (bands.index(name) if name in bands else -1, name))
-
-
-def _age_band(age: str) -> str:
-    """The band of an age in years; '' where it is no number of at least 0."""
-    try:
-        years = float(age)
-    except ValueError:
-        return ""
-    return next((name for first, name in reversed(AGE_BANDS) if years >= first), "")

@@ -42,14 +42,15 @@ def evaluation_frame(recipe: FineTuningRecipe, preprocess: Preprocess) -> Prepro
 def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess:
     """What is kept of training images for augmentation to cut from: the whole image as a square, nothing cropped.
 
-    It is padded or squashed as at evaluation. Where that scales the shorter side and keeps what sticks out, the whole image
-    is squashed into the square, and `aspects_of` tells augmentation what the square stands for.
+    It is padded or squashed as at evaluation. Where that scales the shorter side and keeps what sticks out, or where ``motor``
+    cuts squares of the image itself, the whole image is squashed into the square, and `aspects_of` tells augmentation what the
+    square stands for.
     """
     if recipe.augment == "none":
         return evaluation
     scale = 1.0 if recipe.augment in _IN_PLACE else recipe.source_scale
     side = max(evaluation.crop, round(evaluation.resize * scale))
-    mode = "squash" if evaluation.mode == "shorter" else evaluation.mode
+    mode = "squash" if evaluation.mode == "shorter" or recipe.augment == "motor" else evaluation.mode
     return replace(evaluation, resize=side, crop=side, mode=mode)
 
 

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medbench.preprocessing import normalised
+from medbench_tasks.precision import autocast_on
 
 if TYPE_CHECKING:
     from medbench.capabilities import Preprocess
     from medbench_tasks.finetuning.recipe import FineTuningRecipe
 
 TNI_DEVIATION = 2e-5
-_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 Kind = Literal["multi-label", "multi-class"]
 
@@ -51,7 +51,7 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
         self._kind = kind
         self._frozen = frozen
         self._preprocess = preprocess
-        self._dtype = _HALF.get(precision)
+        self._precision = precision
 
     def init_weights(self) -> None:
         """Nothing: mmengine would have an encoder that knows how to be drawn anew drawn anew."""
@@ -75,7 +75,7 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
         images = normalised(pixels, self._preprocess)
         with (
             torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen),
-            torch.autocast(pixels.device.type, dtype=self._dtype, enabled=self._dtype is not None),
+            autocast_on(pixels.device.type, self._precision),
         ):
             features: Tensor = encoder.encode_images(images)
         return features.float()

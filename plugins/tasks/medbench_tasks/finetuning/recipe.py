@@ -191,7 +191,8 @@ MOTOR_DIAGNOSIS = FineTuningRecipe(
 """MOTOR's diagnosis (its released scripts): a linear layer on the [CLS] token, everything trained by Adam with AMSGrad at a
 constant 1e-5, the head at 1e-4, the encoder's gradients clipped by value, the epoch of best validation macro F1 at 0.5.
 
-A label counts as present where it is 1 and absent otherwise, as its author says. The release chooses one epoch for macro
+A label counts as present where it is 1 and absent otherwise, as its author says. Of the metrics, specificity is averaged over
+labels with a negative, in the release over labels with a positive. The release chooses one epoch for macro
 and another for micro F1; here the one for macro F1 gives all numbers. Crops are taken from the image squashed to 336 pixels,
 the release's from the image at its own aspect.
 """

@@ -1,4 +1,4 @@
-"""Reports that cost no decoder: the most frequent one of training, and that of the training image most like the test's."""
+"""Reports that cost no decoder: the most frequent, one that names all, and that of the training image most like the test's."""
 
 from __future__ import annotations
 
@@ -14,10 +14,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medbench.features import Features
+    from medbench.protocols import TrialContext
+    from medbench_tasks.generation.recipe import GenerationRecipe
     from medbench_tasks.generation.studies import Studies
 
+EVERY_FINDING = (
+    "There is atelectasis, cardiomegaly, consolidation, pulmonary edema, mediastinal widening, a rib fracture, a lung nodule, "
+    "lung opacity, pleural effusion, pleural thickening, pneumonia, pneumothorax and an endotracheal tube."
+)
+"""A report in which every observation is present but No Finding: what clinical F1 gives for free."""
 _BLOCK = 1 << 25
 _SIDE = 16
+
+
+def floor_reports(train: Studies, test: Studies, context: TrialContext) -> dict[str, list[str]]:
+    """By name, a training report (or what names all findings, where findings are read) for each test study."""
+    recipe: GenerationRecipe = context.recipe  # type: ignore[assignment]
+    floors = {"most-frequent": [train.reports[most_frequent(train)]] * len(test)}
+    if recipe.labeller != "none":
+        floors["every-finding"] = [EVERY_FINDING] * len(test)
+    if recipe.neighbour:
+        rows = nearest_studies(train, test, context.features)
+        floors[_neighbour(context.features)] = [train.reports[row] for row in rows]
+    return floors
 
 
 def most_frequent(train: Studies) -> int:
@@ -33,11 +52,20 @@ def nearest_studies(train: Studies, test: Studies, features: Features) -> list[i
     Nearest by the cosine of what the method's ImageEncoder says of them; of the pixels of 16 x 16 thumbnails, less their
     mean, where it has none. Of equally near ones the first.
     """
-    if "ImageEncoder" in features.capabilities:
+    if _encodes(features):
         known, asked = (features.encode(part.manifest) for part in (train, test))
     else:
         known, asked = (features.rows(part.manifest, f"thumbnail-{_SIDE}", _thumbnail) for part in (train, test))
     return _nearest(known, asked, features.compute.device)
+
+
+def _neighbour(features: Features) -> str:
+    """The name of the floor: each method has neighbours of its own."""
+    return f"nearest-neighbour of {features.identity.label}" if _encodes(features) else "nearest-neighbour by pixels"
+
+
+def _encodes(features: Features) -> bool:
+    return "ImageEncoder" in features.capabilities
 
 
 def _thumbnail(_model: object, images: Tensor) -> Tensor:

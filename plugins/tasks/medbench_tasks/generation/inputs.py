@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from medbench.images import read_region
 from medbench.preprocessing import resized
+from medbench_tasks.generation.pictures import KeptPictures
 from medbench_tasks.generation.studies import view_counts, view_pictures
+from medbench_tasks.patches import patch_features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medbench.capabilities import Preprocess
     from medbench.feature_store import MappedRows
-    from medbench.manifest import Picture
+    from medbench.manifest import Picture, Which
     from medbench.protocols import TrialContext
+    from medbench.specs import Part
     from medbench_tasks.generation.studies import Studies
+
+_LONGEST = 4
 
 
 class PatchStudies(Dataset[Any]):
     """``self[i]`` is ``{"inputs": (views, tokens, channels) float32, "data_samples": reference}``, read from the disk.
 
-    The tokens of an image are the means of its coarsest map over a grid, 7 x 7 as a rule: what a ResNet gives at 224 pixels,
-    so that encoders are compared at one resolution, and a quarter of a plain ViT's 14 x 14, which on 270,000 images would
-    not fit on a disk. A map that is smaller already stays as it is.
+    The tokens of an image are its `medbench_tasks.patches.patch_features`.
     """
 
     def __init__(self, rows: list[MappedRows], places: NDArray[np.int64], references: list[str]) -> None:
@@ -41,8 +43,8 @@ class PatchStudies(Dataset[Any]):
 
     @classmethod
     def of(cls, studies: Studies, context: TrialContext, *, views: int, grid: int) -> PatchStudies:
-        """Encode what is not in the cache yet. Raises as `medbench.features.Features.mapped_rows`."""
-        manifest, features = studies.manifest, context.features
+        """Encode what is not in the cache yet. Raises as `medbench_tasks.patches.patch_features`."""
+        manifest = studies.manifest
         counts = np.asarray(view_counts(manifest, views))
         places = np.zeros((len(studies), views, 2), np.int64)
         rows: list[MappedRows] = []
@@ -53,14 +55,8 @@ class PatchStudies(Dataset[Any]):
                 continue
             places[having, view, 0] = len(rows)
             places[having, view, 1] = np.arange(len(having))
-            rows.append(
-                features.mapped_rows(
-                    manifest.take(having.tolist()),
-                    f"patches-{grid}x{grid}",
-                    lambda model, images: patches(model.encode_pyramid(images)[-1], grid),
-                    image="image" if view == 0 else view - 1,
-                )
-            )
+            which: Which = "image" if view == 0 else view - 1
+            rows.append(patch_features(context, manifest.take(having.tolist()), which, grid=grid))
         return cls(rows, places, studies.references)
 
     @property
@@ -81,60 +77,84 @@ class PatchStudies(Dataset[Any]):
         return {"inputs": torch.from_numpy(views), "data_samples": self._references[index]}
 
 
-def patches(features: Tensor, grid: int) -> Tensor:
-    """(B, C, h, w) -> (B, tokens, C), averaged down to at most ``grid`` x ``grid``, row by row."""
-    height, width = (min(side, grid) for side in features.shape[-2:])
-    return adaptive_avg_pool2d(features, (height, width)).flatten(2).transpose(1, 2)
-
-
 class ImageStudies(Dataset[Any]):
-    """``self[i]`` is ``{"inputs": (views, S, S) or (views, S, S, 3) uint8, "data_samples": reference}``, decoded at each use.
+    """``self[i]`` is ``{"inputs": (views, S, S) or (views, S, S, 3) uint8, "data_samples": reference}``, from the disk.
 
     Where ``augment_seed`` is given, each image is scaled by its shorter side to S pixels, cropped at random and flipped every
     other time, as MOTOR trains; a draw depends on the seed, the epoch, the study and the view alone.
-    Raises `ImageError` for an image that cannot be read.
     """
 
     def __init__(
-        self, studies: Studies, preprocess: Preprocess, *, views: int, augment_seed: int | None = None
+        self,
+        pictures: KeptPictures,
+        places: NDArray[np.int64],
+        references: list[str],
+        side: int,
+        augment_seed: int | None = None,
     ) -> None:
-        self._manifest = studies.manifest
-        self._pictures = view_pictures(studies.manifest, views)
-        self._references = studies.references
-        self._preprocess = preprocess
+        self._pictures = pictures
+        self._places = places
+        self._references = references
+        self._side = side
         self._seed = augment_seed
         self.epoch = 0
+
+    @classmethod
+    def prepare(
+        cls,
+        studies: Studies,
+        part: Part,
+        preprocess: Preprocess,
+        context: TrialContext,
+        *,
+        views: int,
+        augment_seed: int | None = None,
+    ) -> ImageStudies:
+        """Decode each picture of the part once. Raises as `medbench_tasks.generation.pictures.KeptPictures.prepare`."""
+        known: dict[Picture, int] = {}
+        seen = view_pictures(studies.manifest, views)
+        places = np.array([[known.setdefault(one, len(known)) for one in study] for study in seen], np.int64)
+        augmented = augment_seed is not None
+        frame = partial(scaled, side=preprocess.crop) if augmented else partial(resized, preprocess=preprocess)
+        how = f"{'scaled' if augmented else 'framed'} {preprocess}"
+        pictures = KeptPictures.prepare(list(known), studies.manifest, part, frame, how, context)
+        return cls(pictures, places, studies.references, preprocess.crop, augment_seed)
 
     def __len__(self) -> int:
         return len(self._references)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        views = [self._view(picture, index, view) for view, picture in enumerate(self._pictures[index])]
+        views = [self._view(self._pictures[place], index, view) for view, place in enumerate(self._places[index])]
         return {"inputs": torch.stack(views), "data_samples": self._references[index]}
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the crops of that epoch from now on."""
         self.epoch = epoch
 
-    def _view(self, picture: Picture, index: int, view: int) -> Tensor:
-        pixels = read_region(self._manifest.root / picture.path, picture.region, colour=self._manifest.colour)
+    def _view(self, pixels: NDArray[np.uint8], index: int, view: int) -> Tensor:
         if self._seed is None:
-            return torch.tensor(resized(pixels, self._preprocess))
-        return cropped(pixels, self._preprocess.crop, (self._seed, self.epoch, index, view))
+            return torch.from_numpy(pixels)
+        return cropped(pixels, self._side, (self._seed, self.epoch, index, view))
 
 
-def cropped(pixels: NDArray[np.uint8], side: int, draw: tuple[int, ...]) -> Tensor:
-    """(H, W) or (H, W, 3) -> (side, side) or (side, side, 3): a crop of the image scaled by its shorter side, or its mirror.
+def scaled(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(H, W) or (H, W, 3) -> the same with a shorter side of ``side`` pixels; of a strip the middle, `_LONGEST` as long.
 
     Scaled bilinearly, smoothed on the way down, as torchvision does with Pillow's images.
     """
-    planes = torch.tensor(pixels)
+    height, width = pixels.shape[:2]
+    longest = _LONGEST * min(height, width)
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    planes = torch.tensor(pixels[top : top + longest, left : left + longest])
     planes = planes[None] if planes.ndim == 2 else planes.permute(2, 0, 1)
-    scaled = v2.functional.resize(planes, [side], antialias=True)
-    numbers = np.random.default_rng(draw)
-    top, left = (int(numbers.integers(0, length - side + 1)) for length in scaled.shape[-2:])
-    cut = scaled[:, top : top + side, left : left + side]
-    if numbers.random() < 0.5:
-        cut = cut.flip(-1)
-    planar: Tensor = cut[0] if pixels.ndim == 2 else cut.permute(1, 2, 0)
+    small = v2.functional.resize(planes, [side], antialias=True)
+    planar: NDArray[np.uint8] = (small[0] if pixels.ndim == 2 else small.permute(1, 2, 0)).contiguous().numpy()
     return planar
+
+
+def cropped(pixels: NDArray[np.uint8], side: int, draw: tuple[int, ...]) -> Tensor:
+    """(H, W) or (H, W, 3) -> (side, side) or (side, side, 3): a crop at a drawn place, or its mirror."""
+    numbers = np.random.default_rng(draw)
+    top, left = (int(numbers.integers(0, length - side + 1)) for length in pixels.shape[:2])
+    cut = torch.from_numpy(pixels[top : top + side, left : left + side])
+    return cut.flip(1) if numbers.random() < 0.5 else cut

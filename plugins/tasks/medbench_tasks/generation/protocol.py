@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medbench.errors import UsageError
 from medbench.protocols import TrialOutcome
@@ -38,53 +37,52 @@ class ReportGeneration:
         recipe asks of the method what it cannot do, `MissingDataError` where a part has no study, `ImageError` for an image
         that cannot be read, and `TrialError` where training fails.
         """
-        from medbench_tasks.generation.floors import most_frequent, nearest_studies
-        from medbench_tasks.generation.predictions import prediction_table
+        from medbench_tasks.generation.floors import floor_reports
+        from medbench_tasks.generation.predictions import Writing, prediction_tables
         from medbench_tasks.generation.readers import Readers
         from medbench_tasks.generation.studies import read_studies
 
         recipe = _recipe_of(context.recipe, context.task)
         writes_itself = _writes_itself(context, recipe)
         data = _Data(read_studies(context.train, "train", recipe), read_studies(context.test, "test", recipe))
-        readers = Readers.of(recipe, context.compute.device)
+        readers = Readers.of(recipe, context.compute.device, meteor="meteor" in _names(context.task))
         answer = _by_method(context, recipe, data) if writes_itself else _by_decoder(context, recipe, data)
-        floors = {"most-frequent": [most_frequent(data.train)] * len(data.test)}
-        if recipe.neighbour:
-            floors["nearest-neighbour"] = nearest_studies(data.train, data.test, context.features)
+        floors = floor_reports(data.train, data.test, context)
+        writings = {name: Writing.of_floor(reports, recipe) for name, reports in floors.items()}
         context.progress.phase("label", 1 + len(floors))
-        truth = readers.findings(data.test.reports)
-
-        def table(written: Sequence[str], hypotheses: Sequence[str] | None = None) -> pa.Table:
-            found = prediction_table(data.test, truth, written, recipe, readers, hypotheses=hypotheses)
-            context.progress.advance()
-            return found
-
+        tables = prediction_tables(
+            data.test,
+            {_ANSWER: Writing.of_method(answer.reports, recipe)} | writings,
+            recipe,
+            readers,
+            context.progress.advance,
+        )
         return TrialOutcome(
-            predictions=table(answer.reports),
-            floors={
-                name: table([data.train.reports[row] for row in rows], [data.train.references[row] for row in rows])
-                for name, rows in floors.items()
-            },
+            predictions=tables.pop(_ANSWER),
+            floors=tables,
             notes=_counts("train", data.train) | _counts("test", data.test) | answer.notes,
         )
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
-        """The metrics of ``task`` by name, with intervals over patients; needs neither model, torch nor labeller."""
+        """The metrics of ``task`` by name, with intervals over patients; needs neither model, torch nor Java.
+
+        Notes say by what version findings were read; what the rules read is read again where they have changed since.
+        """
         from medbench_tasks.generation.metrics import score_reports
 
-        return score_reports(predictions, _names(task), uncertain_is_present=_uncertain(recipe, task))
+        return score_reports(predictions, _names(task), _recipe_of(recipe, task))
 
     def replicates(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Mapping[str, NDArray[np.float64]]:
         """Each metric's bootstrap replicates (`medbench.statistics.REPLICATES`,), NaN where undefined."""
         from medbench_tasks.generation.metrics import replicate_reports
 
-        return replicate_reports(predictions, _names(task), uncertain_is_present=_uncertain(recipe, task))
+        return replicate_reports(predictions, _names(task), _recipe_of(recipe, task))
 
     def groups(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[GroupValue]:
-        """Each metric by sex, age band and view."""
+        """The F1 of each finding, then each metric by sex, age band and view."""
         from medbench_tasks.generation.metrics import group_reports
 
-        return group_reports(predictions, _names(task), uncertain_is_present=_uncertain(recipe, task))
+        return group_reports(predictions, _names(task), _recipe_of(recipe, task))
 
     def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
         """None: a report is no probability."""
@@ -92,6 +90,9 @@ class ReportGeneration:
 
 
 PROTOCOL = ReportGeneration()
+
+_ANSWER = ""
+"""The method's own among the named floors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,6 @@ def _recipe_of(recipe: Recipe, task: TaskSpec) -> GenerationRecipe:
     if not isinstance(recipe, GenerationRecipe):
         raise UsageError(f"task '{task.id}' gives {type(recipe).__name__}, not a GenerationRecipe")
     return recipe
-
-
-def _uncertain(recipe: Recipe, task: TaskSpec) -> bool:
-    return _recipe_of(recipe, task).uncertain == "present"
 
 
 def _names(task: TaskSpec) -> list[str]:
@@ -148,7 +145,7 @@ def _by_method(context: TrialContext, recipe: GenerationRecipe, data: _Data) -> 
     from medbench_tasks.generation.inputs import ImageStudies
     from medbench_tasks.generation.learning import FineTunedReporter
     from medbench_tasks.generation.studies import read_studies, spread
-    from medbench_tasks.training import seed_everything
+    from medbench_tasks.training import seed_everything, training_notes
 
     if not isinstance(context.model, ReportLearner):
         raise UsageError(
@@ -160,12 +157,13 @@ def _by_method(context: TrialContext, recipe: GenerationRecipe, data: _Data) -> 
     model = FineTunedReporter(context.model, recipe, context.seed)
     seed = context.seed if recipe.augment else None
     frame = model.net.preprocess
-    train = ImageStudies(data.train, frame, views=recipe.views, augment_seed=seed)
-    valid = ImageStudies(spread(checked, recipe.validate_studies), frame, views=recipe.views)
+    views, checks = recipe.views, spread(checked, recipe.validate_studies)
+    train = ImageStudies.prepare(data.train, "train", frame, context, views=views, augment_seed=seed)
+    valid = ImageStudies.prepare(checks, "valid", frame, context, views=views)
     report = _fit(context, recipe, model, train, valid)
     model.net.to(context.compute.device).eval()
     return _Answer(
-        write_reports(model.net, data.test.manifest, context), _counts("valid", checked) | _training_notes(report)
+        write_reports(model.net, data.test.manifest, context), _counts("valid", checked) | training_notes(report)
     )
 
 
@@ -174,7 +172,7 @@ def _by_decoder(context: TrialContext, recipe: GenerationRecipe, data: _Data) ->
     from medbench_tasks.generation.inputs import PatchStudies
     from medbench_tasks.generation.studies import read_studies, spread
     from medbench_tasks.generation.vocabulary import Vocabulary
-    from medbench_tasks.training import predict, seed_everything
+    from medbench_tasks.training import predict, seed_everything, training_notes
 
     def given(studies: Studies) -> PatchStudies:
         return PatchStudies.of(studies, context, views=recipe.views, grid=recipe.grid)
@@ -188,7 +186,7 @@ def _by_decoder(context: TrialContext, recipe: GenerationRecipe, data: _Data) ->
     model.beams = recipe.beams
     reports = [written for _, written in predict(model, test, context)]
     notes = {"vocabulary": float(len(vocabulary))}
-    return _Answer(reports, notes | _counts("valid", checked) | _training_notes(report))
+    return _Answer(reports, notes | _counts("valid", checked) | training_notes(report))
 
 
 def _fit(
@@ -211,16 +209,6 @@ def _fit(
         scope="mmengine",
         context=context,
     )
-
-
-def _training_notes(report: FitReport) -> dict[str, float]:
-    notes: dict[str, Any] = {
-        "epochs": report.epochs,
-        "best_epoch": report.best_epoch,
-        "best_validation_score": round(report.best_score, 6),  # without what an epoch adds to break ties
-        "train_seconds": report.seconds,
-    }
-    return {name: float(value) for name, value in notes.items() if math.isfinite(value)}
 
 
 def _counts(part: str, studies: Studies) -> dict[str, float]:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Studies:
-    """N studies: ``reports`` are the recipe's section as the dataset has it, ``references`` those cleaned and cut.
+    """N studies: ``reports`` are the recipe's section as the dataset has it, ``references`` those `as_read`.
 
-    No reference is empty and every study has an image; those without are counted.
+    Every reference has a word and every study an image; those without are counted.
     """
 
     manifest: Manifest
@@ -48,9 +48,10 @@ def read_studies(manifest: Manifest, part: Part, recipe: GenerationRecipe) -> St
         reports = [texts[0] if texts else "" for texts in manifest.texts]
     else:
         reports = manifest.detail(recipe.section)
-    references = [clean(report, recipe.cleaning, recipe.max_words) for report in reports]
+    references = [as_read(report, recipe) for report in reports]
+    told = [bool(without_stops(reference)) for reference in references]
     pictured = [bool(image) for image in manifest.table.column("image").to_pylist()]
-    kept = [row for row, reference in enumerate(references) if reference and pictured[row]]
+    kept = [row for row, said in enumerate(told) if said and pictured[row]]
     if not kept:
         raise MissingDataError(
             f"no study of {manifest.dataset}'s {part} part has an image and a report to compare",
@@ -60,7 +61,7 @@ def read_studies(manifest: Manifest, part: Part, recipe: GenerationRecipe) -> St
         manifest.take(kept),
         [reports[row] for row in kept],
         [references[row] for row in kept],
-        without_report=sum(not reference for reference in references),
+        without_report=sum(not said for said in told),
         without_image=sum(not one for one in pictured),
     )
 
@@ -72,9 +73,24 @@ def spread(studies: Studies, most: int) -> Studies:
     return studies.take([index * len(studies) // most for index in range(most)])
 
 
-def cleaned(written: str, recipe: GenerationRecipe) -> str:
-    """What was written, as it is compared with a reference: never cut."""
-    return clean(written, recipe.cleaning if recipe.clean_written else "none")
+def as_read(report: str, recipe: GenerationRecipe) -> str:
+    """A report in the form in which a writer learns it and findings are read off it, whoever wrote it: cleaned and cut."""
+    return clean(report, recipe.cleaning, recipe.max_words)
+
+
+def as_compared(reference: str, recipe: GenerationRecipe) -> str:
+    """What is `as_read`, as n-grams are counted."""
+    return reference if recipe.stops else without_stops(reference)
+
+
+def hypothesis_of(written: str, recipe: GenerationRecipe) -> str:
+    """What a writer wrote, as n-grams are counted: never cut."""
+    return as_compared(clean(written, recipe.cleaning if recipe.clean_written else "none"), recipe)
+
+
+def without_stops(text: str) -> str:
+    """The text without the words ``.`` that end sentences."""
+    return " ".join(word for word in text.split() if word != ".")
 
 
 def view_counts(manifest: Manifest, views: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.evaluator import BaseMetric
 
-from medbench_tasks.generation.studies import cleaned
+from medbench_tasks.generation.studies import as_compared, hypothesis_of
 from medbench_tasks.texts.measures import TextMeasures
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ReportScores(BaseMetric):  # type: ignore[misc]
 
     def compute_metrics(self, results: list[tuple[str, str]]) -> dict[str, float]:
         """The score under its name."""
-        references = [[reference] for reference, _ in results]
-        written = [cleaned(text, self._recipe) for _, text in results]
+        references = [[as_compared(reference, self._recipe)] for reference, _ in results]
+        written = [hypothesis_of(text, self._recipe) for _, text in results]
         value = TextMeasures.of(references, written).values()[self._recipe.select]
         return {self._recipe.select: value + TIE * self._epoch()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ import torch
 
 from medbench.errors import StoreError, TrialError
 from medbench_tasks.generation.studies import view_counts
+from medbench_tasks.precision import autocast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,19 +25,17 @@ if TYPE_CHECKING:
     from medbench.protocols import TrialContext
     from medbench_tasks.generation.recipe import GenerationRecipe
 
-_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_FILE = "written.jsonl"
-
 
 def write_reports(generator: ReportGenerator, manifest: Manifest, context: TrialContext) -> list[str]:
     """A report for each study of ``manifest``, by beam search as the trial's recipe says.
 
-    Each batch is added to a file in the trial's work folder, so that neither a kill nor an image that cannot be read loses
-    what was written before. Raises `ImageError` for such an image, `TrialError` where the method gives another number of
-    reports, and `StoreError` where the disk does not take them.
+    Each batch is added to a file in the trial's work folder, of this method and its code alone, so that neither a kill nor
+    an image that cannot be read loses what was written before. Raises `ImageError` for such an image, `TrialError` where the
+    method gives another number of reports, and `StoreError` where the disk does not take them.
     """
     recipe: GenerationRecipe = context.recipe  # type: ignore[assignment]
-    path = context.work_dir / _FILE
+    writer = hashlib.sha256(repr(context.features.identity).encode()).hexdigest()[:12]
+    path = context.work_dir / f"written-{writer}.jsonl"
     written = _read(path)
     left = [row for row, sample_id in enumerate(manifest.sample_ids) if sample_id not in written]
     context.progress.phase("evaluate", len(manifest))
@@ -76,8 +76,7 @@ def _batches(studies: Iterator[Tensor], size: int) -> Iterator[Tensor]:
 
 def _generate(generator: ReportGenerator, images: Tensor, context: TrialContext) -> list[str]:
     recipe: GenerationRecipe = context.recipe  # type: ignore[assignment]
-    dtype = _HALF.get(context.compute.precision)
-    with torch.no_grad(), torch.autocast(context.compute.device, dtype=dtype, enabled=dtype is not None):
+    with torch.no_grad(), autocast(context.compute):
         reports = generator.generate(
             images, beams=recipe.beams, min_length=recipe.min_length, max_length=recipe.max_length
         )

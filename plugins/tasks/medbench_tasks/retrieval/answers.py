@@ -14,6 +14,7 @@ from medbench_tasks.retrieval.reranking import pairs_of, reranked, reranked_exac
 from medbench_tasks.temporal.pairs import unit_length
 
 if TYPE_CHECKING:
+    from medbench.features import Features
     from medbench.protocols import TrialContext
     from medbench_tasks.retrieval.pool import Pool
     from medbench_tasks.retrieval.recipe import RetrievalRecipe
@@ -29,9 +30,7 @@ class Embedded(NamedTuple):
 def answers_of(context: TrialContext, pool: Pool, recipe: RetrievalRecipe) -> tuple[Answers, int]:
     """The answers, and how many pairs were matched after fusion. Raises `TrialError` for anything that is not finite."""
     features = context.features
-    embedded = Embedded(
-        unit_length(features.project(features.encode(pool.images))), unit_length(features.texts(pool.texts))
-    )
+    embedded = Embedded(unit_length(_projected(features, pool)), unit_length(features.texts(pool.texts)))
     keep = recipe.rerank if "ImageTextMatcher" in features.capabilities else 0
     context.progress.phase("rank", _steps(pool, twice=not keep and pool.repeats))
     search = Search(device=context.compute.device, advance=context.progress.advance)
@@ -82,6 +81,14 @@ def reordered(
         reranked_exact_pairs(texts, pool.text_of, pool.image_of, pool.own_row, keep),
     )
     return final, released
+
+
+def _projected(features: Features, pool: Pool) -> NDArray[np.float32]:
+    """(N, D) of the pool's images, or of its studies."""
+    if not pool.studies:
+        return features.project(features.encode(pool.images))
+    first = features.rows(pool.images, "study", lambda model, images: model.study_tokens(images)[:, 0], studies=True)
+    return features.project(first, studies=True)
 
 
 def _steps(pool: Pool, *, twice: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from medbench.batches import BATCH
 from medbench.errors import StoreError, TrialError
-from medbench.features import BATCH
+from medbench_tasks.kept_answers import answerer_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medbench.feature_store import MappedRows
     from medbench.protocols import TrialContext
     from medbench_tasks.retrieval.pool import Pool
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 def match_pairs(context: TrialContext, pool: Pool, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
     """`ImageTextMatcher.match` of each of ``pairs``, numbers ``image * len(pool.texts) + text``, ascending.
 
-    In single precision. What is done is kept in the trial's ``work_dir``, so that a second start goes on from there. Raises
+    Computed in the precision that is asked for; of studies the tokens are `StudyEncoder.study_tokens`. What is done is kept in
+    the trial's ``work_dir``, so that a second start of the same model goes on from there. Raises
     `TrialError` where the method gives another number of scores or one that is not finite, `StoreError` for a full disk.
     """
-    tokens = context.features.mapped_rows(pool.images, "image-tokens", lambda model, images: model.image_tokens(images))
+    tokens = _tokens(context, pool)
     ends = np.searchsorted(pairs, np.arange(1, len(pool.images) + 1) * len(pool.texts))
-    kept = context.work_dir / f"match-{hashlib.sha256(pairs.tobytes()).hexdigest()[:16]}.f32"
+    digest = answerer_digest(context, b"studies" if pool.studies else b"images", pairs.tobytes())
+    kept = context.work_dir / f"match-{digest}.f32"
     scores = np.empty(len(pairs), np.float32)
     images = _read(kept, scores, ends)
     start = int(ends[images - 1]) if images else 0
@@ -45,15 +48,25 @@ def match_pairs(context: TrialContext, pool: Pool, pairs: NDArray[np.int64]) -> 
     return scores
 
 
+def _tokens(context: TrialContext, pool: Pool) -> MappedRows:
+    if pool.studies:
+        return context.features.mapped_rows(
+            pool.images, "study-tokens", lambda model, images: model.study_tokens(images), studies=True
+        )
+    return context.features.mapped_rows(pool.images, "image-tokens", lambda model, images: model.image_tokens(images))
+
+
 def _match(context: TrialContext, tokens: NDArray[np.float32], texts: list[str], sample_id: str) -> NDArray[np.float32]:
     """(T, C) tokens of one image and its texts -> (texts,)."""
     import torch
+
+    from medbench_tasks.precision import autocast
 
     batch = BATCH[context.compute.device]
     one = torch.from_numpy(tokens)[None].to(context.compute.device)
     model = context.model
     found: list[NDArray[np.float32]] = []
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(context.compute):
         for start in range(0, len(texts), batch):
             part = texts[start : start + batch]
             scores: Tensor = model.match(one, part)

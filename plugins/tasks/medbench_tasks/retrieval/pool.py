@@ -23,7 +23,7 @@ class Pool:
     ``images`` has the first row of each distinct image, ``texts`` the first wording of each distinct text, both in order of
     first appearance. ``image_of`` (R,) and ``text_of`` (P,) index them; ``row_of`` (P,), ascending, is the row of
     a stated text.
-    ``left_out`` counts what is not searched, for the record.
+    ``left_out`` counts what is not searched, for the record. ``studies`` says that two views of a row are read as one image.
     """
 
     rows: Manifest
@@ -33,6 +33,7 @@ class Pool:
     text_of: NDArray[np.int64]
     row_of: NDArray[np.int64]
     left_out: Mapping[str, int]
+    studies: bool = False
 
     @property
     def repeats(self) -> bool:
@@ -70,12 +71,13 @@ class Pool:
         return self.row_of[np.unique(self.text_of, return_index=True)[1]]
 
 
-def pool_of(test: Manifest) -> Pool:
-    """The pool of a test part, the same for every method.
+def pool_of(test: Manifest, *, studies: bool = False) -> Pool:
+    """The pool of a test part, the same for every method that reads one image, and for every one that reads ``studies``.
 
-    Images are the same where the files' bytes and the region are; texts where they differ in nothing but white space and
-    case. A row without image or without any text that is not blank is left out: it is no distractor either. Raises
-    `MissingDataError` where no row is left.
+    Images are the same where the files' bytes and the region are, and of ``studies`` the second view's bytes (a single image
+    is its own second view); texts where they differ in nothing but white space and case. Where no row that is searched has a
+    second view, there are no studies. A row without image or without any text that is not blank is left out: it is no
+    distractor either. Raises `MissingDataError` where no row is left.
     """
     stated = [[text for text in texts if text.strip()] for texts in test.texts]
     has_image = [bool(name) for name in test.table.column("image").to_pylist()]
@@ -83,8 +85,9 @@ def pool_of(test: Manifest) -> Pool:
     if not kept:
         raise MissingDataError(f"no sample of {test.dataset}'s test part has both an image and a text")
     rows = test.take(kept)
+    studies = studies and any(has_second_view(rows))
     texts = [text for row in kept for text in stated[row]]
-    image_of, first_images = _numbered(_image_keys(rows))
+    image_of, first_images = _numbered(_image_keys(rows, studies=studies))
     text_of, first_texts = _numbered(text_key(text) for text in texts)
     return Pool(
         rows=rows,
@@ -98,6 +101,7 @@ def pool_of(test: Manifest) -> Pool:
             "rows_without_text": stated.count([]),
             "blank_texts": sum(map(len, test.texts)) - sum(map(len, stated)),
         },
+        studies=studies,
     )
 
 
@@ -106,9 +110,16 @@ def text_key(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _image_keys(rows: Manifest) -> list[Hashable]:
-    digests = rows.table.column("image_sha256").to_pylist()
-    return [(digest, picture.region) for digest, picture in zip(digests, rows.pictures(), strict=True)]
+def has_second_view(rows: Manifest) -> list[bool]:
+    """Of each row."""
+    return [bool(others) for others in rows.table.column("others").to_pylist()]
+
+
+def _image_keys(rows: Manifest, *, studies: bool) -> list[Hashable]:
+    digests, others = (rows.table.column(name).to_pylist() for name in ("image_sha256", "others_sha256"))
+    second = [(more or [own])[0] if studies else "" for own, more in zip(digests, others, strict=True)]
+    regions = [picture.region for picture in rows.pictures()]
+    return list(zip(digests, regions, second, strict=True))
 
 
 def _numbered(keys: Iterable[Hashable]) -> tuple[NDArray[np.int64], Sequence[int]]:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class RetrievalProtocol:
     """`medbench.protocols.TaskProtocol` and `Analysis`; a method needs `ImageEncoder` and `TextEncoder`.
 
-    Where it is an `ImageTextMatcher` too, and the recipe says so, the nearest candidates are re-ranked by its match head.
+    Where it is an `ImageTextMatcher` too, and the recipe says so, the nearest candidates are re-ranked by its match head. A
+    `StudyEncoder` is shown the first two images of a study, one that has no second twice.
     """
 
     def run(self, context: TrialContext) -> TrialOutcome:
@@ -39,7 +40,7 @@ class RetrievalProtocol:
         from medbench_tasks.retrieval.predictions import answer_table
 
         recipe = _recipe_of(context.recipe, context.task)
-        pool = pool_of(context.test)
+        pool = pool_of(context.test, studies="StudyEncoder" in context.features.capabilities)
         answers, matched = answers_of(context, pool, recipe)
         return TrialOutcome(
             predictions=answer_table(pool, answers),
@@ -84,11 +85,14 @@ def _names(task: TaskSpec) -> list[str]:
 
 
 def _notes(pool: Pool) -> dict[str, float]:
-    """What was searched, what repeats, and what was left out."""
+    """What was searched, what repeats, how many studies were read by two views, and what was left out."""
+    from medbench_tasks.retrieval.pool import has_second_view
+
     return {
         "pool_images": float(len(pool.images)),
         "pool_texts": float(len(pool.texts)),
         "repeated_images": float(len(pool.rows) - len(pool.images)),
         "repeated_texts": float(len(pool.row_of) - len(pool.texts)),
+        "studies_of_two_views": float(sum(has_second_view(pool.rows))) if pool.studies else 0.0,
         **{name: float(count) for name, count in pool.left_out.items()},
     }

@@ -1,11 +1,13 @@
 """Ranks by dot products of embeddings, a block of queries at a time: the matrix of all scores is never held.
 
-A block is scored against every candidate by one matrix product, its ranks are counted and it is forgotten. A query's own
-scores all come from the same product, so that equal candidates tie whatever the block.
+A block is scored against every candidate by one matrix product, its ranks are counted and it is forgotten. Equal candidates
+are scored once, so that they tie: a product may add up a column in an order that depends on its place, on the rows and on the
+threads, and would leave them a last bit apart.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,7 +65,7 @@ def rank(
     above, tied, right, before = np.empty((4, len(queries)), np.int64)
     items = np.empty((len(queries), width), np.int32)
     cosines = np.empty((len(queries), width), np.float32)
-    for block, scores in _blocks(queries, candidates, search, len(candidates)):
+    for block, scores in _blocks(queries, candidates, np.arange(len(candidates)), search):
         above[block], tied[block], right[block], before[block] = _count(scores, relevance.part(block))
         if width:
             top = scores.topk(width, dim=1)
@@ -80,12 +82,9 @@ def rank_exact_pairs(
     search: Search,
 ) -> Counts:
     """Rank the pool that shows candidate ``columns[p]`` at each place p, for queries (Q, D); ties are settled by place."""
-    import torch
-
-    spread = torch.from_numpy(columns).to(search.device)
     before = np.empty(len(queries), np.int64)
-    for block, scores in _blocks(queries, candidates, search, len(columns)):
-        before[block] = _count(scores.index_select(1, spread), relevance.part(block)).before
+    for block, scores in _blocks(queries, candidates, columns, search):
+        before[block] = _count(scores, relevance.part(block)).before
         search.advance(len(scores))
     return untied(before)
 
@@ -122,18 +121,32 @@ def _count(scores: Tensor, relevance: Relevance) -> _Block:
 
 
 def _blocks(
-    queries: NDArray[np.float32], candidates: NDArray[np.float32], search: Search, width: int
+    queries: NDArray[np.float32], candidates: NDArray[np.float32], columns: NDArray[np.int64], search: Search
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Queries from..to and their scores (B, C), valid until the next; ``width`` is how wide a row will be made."""
+    """Queries from..to and their scores (B, P) with candidate ``columns[p]`` at each place p, valid until the next."""
     import torch
 
-    right = torch.from_numpy(candidates).to(search.device).T
-    step = min(max(search.cells // max(width, 1), 1), len(queries))
-    room = torch.empty((step, len(candidates)), device=search.device)
+    first, number = _distinct(candidates)
+    places = number[columns]
+    spread = None if np.array_equal(places, np.arange(len(first))) else torch.from_numpy(places).to(search.device)
+    distinct = candidates if len(first) == len(candidates) else candidates[first]
+    right = torch.from_numpy(distinct).to(search.device).T
+    step = min(max(search.cells // max(len(places), 1), 1), len(queries))
+    room = torch.empty((step, len(first)), device=search.device)
     for start in range(0, len(queries), step):
         block = slice(start, min(start + step, len(queries)))
         left = torch.from_numpy(queries[block]).to(search.device)
-        yield block, torch.mm(left, right, out=room[: len(left)])
+        scores = torch.mm(left, right, out=room[: len(left)])
+        yield block, scores if spread is None else scores.index_select(1, spread)
+
+
+def _distinct(candidates: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each distinct row of (C, D) first stands, ascending, and the number of each row among those, (C,)."""
+    rows = np.ascontiguousarray(candidates) + np.float32(0)  # so that -0.0 is 0.0
+    numbers: dict[bytes, int] = {}
+    digests = (hashlib.blake2b(row, digest_size=16).digest() for row in rows)  # a sort of the rows takes longer
+    number = np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], np.int64)
+    return np.unique(number, return_index=True)[1], number
 
 
 def _row_counts(mask: Tensor) -> NDArray[np.int64]:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from medbench_tasks.texts.words import pieces_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ _CONTRACTIONS = {
 }
 """By its spelling without the apostrophe; spellings that are words of their own (well, ill, id, its) are left out."""
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
+_FULL_WIDTH = str.maketrans(dict.fromkeys("，、。．；：！？（）［］｛｝《》〈〉「」『』【】～", " "))
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _FULL_STOP = re.compile(r"\.(?!\d)")
 
@@ -42,9 +45,10 @@ def normalise(answer: str) -> str:
 
     Marks between two characters become blanks (``non-contrast`` is ``non contrast``) and are deleted elsewhere; a full stop
     stays only before a digit; lower case; articles are dropped; number words to ten become digits, ``none`` is ``0``;
-    contractions get their apostrophe back (Goyal et al., CVPR 2017, and Nguyen et al., MICCAI 2019, releases).
+    contractions get their apostrophe back (Goyal et al., CVPR 2017, and Nguyen et al., MICCAI 2019, releases). The marks of
+    Chinese and Japanese, which those rules do not know, become blanks.
     """
-    bare = _FULL_STOP.sub("", _without_marks(str(answer)))
+    bare = _FULL_STOP.sub("", _without_marks(str(answer).translate(_FULL_WIDTH)))
     words = (_NUMBERS.get(word, word) for word in bare.lower().split())
     kept = (_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
     return " ".join(kept).replace(",", "").replace("x ray", "xray")
@@ -63,7 +67,7 @@ def exact_match(predicted: Sequence[str], truth: Sequence[str]) -> NDArray[np.fl
 def token_f1(predicted: Sequence[str], truth: Sequence[str]) -> NDArray[np.float64]:
     """(N,) F1 of the words of each pair, counted as a bag (Rajpurkar et al., EMNLP 2016, section 6.1).
 
-    Two empty answers agree (1); an empty one and another do not (0).
+    Chinese and Japanese count by the character. Two empty answers agree (1); an empty one and another do not (0).
     """
     return _scores(_token_f1, predicted, truth)
 
@@ -71,7 +75,8 @@ def token_f1(predicted: Sequence[str], truth: Sequence[str]) -> NDArray[np.float
 def bleu_1(predicted: Sequence[str], truth: Sequence[str]) -> NDArray[np.float64]:
     """(N,) sentence BLEU-1 of each pair: the share of predicted words that are true, times the brevity penalty.
 
-    Clipped counts and exp(1 - true / predicted length) below 1 (Papineni et al., ACL 2002). Two empty answers agree (1).
+    Clipped counts and exp(1 - true / predicted length) below 1 (Papineni et al., ACL 2002). Chinese and
+    Japanese count by the character. Two empty answers agree (1).
     """
     return _scores(_bleu_1, predicted, truth)
 
@@ -83,7 +88,7 @@ def _scores(score: Callable[[str, str], float], predicted: Sequence[str], truth:
 
 
 def _token_f1(predicted: str, truth: str) -> float:
-    given, true = predicted.split(), truth.split()
+    given, true = pieces_of(predicted), pieces_of(truth)
     if not given or not true:
         return float(given == true)
     return 2 * _shared(given, true) / (len(given) + len(true))
@@ -92,7 +97,7 @@ def _token_f1(predicted: str, truth: str) -> float:
 def _bleu_1(predicted: str, truth: str) -> float:
     import math
 
-    given, true = predicted.split(), truth.split()
+    given, true = pieces_of(predicted), pieces_of(truth)
     if not given or not true:
         return float(given == true)
     return _shared(given, true) / len(given) * math.exp(min(0.0, 1 - len(true) / len(given)))

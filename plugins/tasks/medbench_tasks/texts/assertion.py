@@ -47,10 +47,12 @@ _DOUBT_LINK = (
     r"(?:suspected|suspicious for|suspicion (?:of|for)|suspect|concern(?:ing)? (?:for|of)|worrisome for)",
 )
 _DOUBT_AFTER = (
-    r"(?:cannot|can not|could not|not)(?: be)?(?: completely| entirely| definitively)?(?: be)? (?:excluded|ruled out)",
-    r"(?:is|are|remains?) (?:a )?"
+    # The verb belongs to the cue: alone it would end the scope before it.
+    r"(?:(?:is|are|was|were|has|have) )?(?:cannot|can not|could not|not)(?: be| been)?"
+    r"(?: completely| entirely| definitively)?(?: be| been)? (?:excluded|ruled out)",
+    r"(?:is|are|was|were|remains?) (?:a )?"
     r"(?:possible|possibility|suspected|questioned|in the differential|consideration|difficult to exclude)",
-    r"(?:is|are|seems?|felt) (?:to be )?(?:less |more |not |un)?(?:likely|probable)",
+    r"(?:is|are|was|were|seems?|felt) (?:to be )?(?:less |more |not |un)?(?:likely|probable)",
     r"(?:should be|is) considered",
     r"(?:may|might|could)(?: also)? be (?:present|seen|there)",
     r"(?:(?:is|remains) )?borderline(?= in size|$|,| and)",
@@ -66,7 +68,7 @@ _NEGATED_AFTER = (
     r"(?:(?:is|are|was|were|has been|have been) )?(?:not|no longer|nowhere) (?:\w+ )?"
     r"(?:seen|identified|present|evident|visuali[sz]ed|detected|demonstrated|appreciated|noted|apparent|found|suspected)",
     r"(?:is|are) (?:absent|negative|excluded|ruled out)",
-    r"(?:has|have) (?:\w+ )?(?:resolved|cleared|been removed)",
+    r"(?:has|have) (?!not )(?:\w+ )?(?:resolved|cleared|been removed)",
     r"(?:is|are) (?:now )?(?:resolved|cleared|removed)",
     r"free",
 )

@@ -1,4 +1,4 @@
-"""How a report or a question is cleaned before it is tokenised or scored: part of a recipe, since it moves the numbers."""
+"""How a report is cleaned before it is tokenised or scored: part of a recipe, since it moves the numbers."""
 
 from __future__ import annotations
 
@@ -35,16 +35,6 @@ def clean(text: str, how: Cleaning, max_words: int | None = None) -> str:
     elif how == "r2gen":
         text = _r2gen(text)
     return " ".join(text.split()[:max_words])
-
-
-def question(text: str, max_words: int) -> str:
-    """The question rule of MOTOR and BLIP (``pre_question``, same file): as their captions', but the marks are deleted.
-
-    Blanks are left as they stand (those at the end go), and ``max_words`` counts the pieces between single blanks.
-    """
-    bare = _CAPTION_MARKS.sub("", text.lower()).rstrip(" ")
-    words = bare.split(" ")
-    return " ".join(words[:max_words]) if len(words) > max_words else bare
 
 
 def _r2gen(text: str) -> str:

@@ -15,7 +15,6 @@ from medbench_tasks.texts.finding_phrases import OBSERVATIONS
 
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 """The observations that CheXpert's competition scores (Irvin et al., AAAI 2019, section 5)."""
-_NUMBERS = ("f1", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,25 +45,26 @@ class Efficacy:
         return {name: float(found[0]) for name, found in self.replicates(np.ones((1, len(self.truth)))).items()}
 
     def replicates(self, weights: NDArray[np.generic]) -> Mapping[str, NDArray[np.float64]]:
-        """``{micro,macro}-{f1,precision,recall}`` over all findings, ``...-5`` over `FIVE`, for each row of ``weights`` (R, N).
+        """The measures (R,) under each row of ``weights`` (R, N), how often each report counts.
 
-        As scikit-learn with ``zero_division=0``: a finding that neither side has counts as 0 in the macro means. NaN where no
-        report is drawn.
+        ``micro-{f1,precision,recall}`` and ``macro-f1`` over all findings, those of name ``...-5`` over `FIVE`. The macro mean
+        is over the findings that a drawn true report has, NaN where none has any; ``macro-f1-as-released`` is scikit-learn's
+        with ``zero_division=0``, which counts a finding that no true report has as 0. Of no report all are NaN.
         """
         counts = self._counts(weights)
         found: dict[str, NDArray[np.float64]] = {}
         for suffix, names in (("", self.findings), ("-5", FIVE)):
             columns = counts[:, :, [self.findings.index(name) for name in names]]
-            for average, averaged in (("micro", _scores(columns.sum(2))), ("macro", _means(_scores(columns)))):
-                for number, values in zip(_NUMBERS, averaged, strict=True):
-                    found[f"{average}-{number}{suffix}"] = values
+            f1, precision, recall = _scores(columns.sum(2))
+            found |= {f"micro-f1{suffix}": f1, f"micro-precision{suffix}": precision, f"micro-recall{suffix}": recall}
+            found[f"macro-f1{suffix}"] = _mean(_where_true(columns))
+        found["macro-f1-as-released"] = _scores(counts)[0].mean(axis=1)
         drawn = np.asarray(weights).sum(1) > 0
         return {name: np.where(drawn, values, np.nan) for name, values in found.items()}
 
     def by_finding(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
         """(R, K) the F1 of each finding; NaN where no drawn true report has it."""
-        counts = self._counts(weights)
-        return np.where(counts[:, 0] + counts[:, 2] > 0, _scores(counts)[0], np.nan)
+        return _where_true(self._counts(weights))
 
     def _counts(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
         """(R, 3, K) true positives, false positives, false negatives."""
@@ -79,8 +79,18 @@ def _scores(counts: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
     return _ratio(2 * hits, 2 * hits + false + missed), _ratio(hits, hits + false), _ratio(hits, hits + missed)
 
 
-def _means(scores: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
-    return [score.mean(axis=1) for score in scores]
+def _where_true(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R, K) the F1 of each finding of counts (R, 3, K); NaN without a true one."""
+    return np.where(counts[:, 0] + counts[:, 2] > 0, _scores(counts)[0], np.nan)
+
+
+def _mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R,) means of (R, K) over those that are defined, NaN where none is."""
+    defined = ~np.isnan(scores)
+    number = defined.sum(axis=1)
+    total = np.where(defined, scores, 0.0).sum(axis=1)
+    means: NDArray[np.float64] = np.divide(total, number, out=np.full(len(scores), np.nan), where=number > 0)
+    return means
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,13 +1,14 @@
 """What the finding labeller reads as a mention of each observation: the project's own list, from general radiology usage.
 
-Regular expressions over lower-case text with single blanks. A rise of `PHRASES_VERSION` goes with any change: it moves numbers.
+Regular expressions over lower-case text with single blanks. A rise of `PHRASES_VERSION` goes with any change here, in
+`assertion` or in `findings`: it moves numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-PHRASES_VERSION = 1
+PHRASES_VERSION = 2
 
 OBSERVATIONS = (
     "Atelectasis",

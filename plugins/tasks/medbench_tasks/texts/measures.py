@@ -45,12 +45,17 @@ class TextMeasures:
     meteor: MeteorStatistics | None = None
 
     @classmethod
-    def of(cls, references: Sequence[Sequence[str]], hypotheses: Sequence[str], meteor: bool = False) -> TextMeasures:
+    def of(
+        cls,
+        references: Sequence[Sequence[str]],
+        hypotheses: Sequence[str],
+        meteor: MeteorStatistics | None = None,
+    ) -> TextMeasures:
         """The statistics of ``hypotheses`` (N,) against one or more ``references`` each.
 
         An empty hypothesis matches nothing and an empty reference is matched by nothing, but two empty texts have ROUGE-L 1.
-        METEOR runs Java and takes seconds. Raises `UsageError` for a sample without a reference, for lists that differ in
-        length, and for METEOR where `medbench_tasks.texts.meteor.missing` says what is not there.
+        ``meteor`` are the statistics of the same texts where METEOR is wanted (Java makes them, in seconds). Raises
+        `UsageError` for a sample without a reference and for lists that differ in length.
         """
         _check(references, hypotheses)
         of_reference = np.repeat(np.arange(len(hypotheses)), [len(given) for given in references])
@@ -67,13 +72,8 @@ class TextMeasures:
             lengths=_lengths(words[: len(hypotheses)], words[len(hypotheses) :], of_reference),
             rouge_l=_rouge_l(hypotheses, flat, of_reference),
             cider=_cider(given, true, of_reference, len(hypotheses)),
-            meteor=_meteor(references, hypotheses) if meteor else None,
+            meteor=meteor,
         )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The measures that there are."""
-        return MEASURES if self.meteor is None else (*MEASURES, METEOR)
 
     def values(self) -> dict[str, float]:
         """Each measure over all samples: a share of 1, but CIDEr from 0 to 10 (coco-caption's tens); NaN of no samples."""
@@ -110,12 +110,6 @@ def _check(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> No
             raise UsageError(
                 f"the generated text {sample} has no list of references", fix="an empty text is '' in a list"
             )
-
-
-def _meteor(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> MeteorStatistics:
-    from medbench_tasks.texts.meteor import MeteorStatistics
-
-    return MeteorStatistics.of(references, hypotheses)
 
 
 def _clipped(

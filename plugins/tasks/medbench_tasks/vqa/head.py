@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from medbench.feature_store import MappedRows
     from medbench.protocols import TrialContext
-    from medbench_tasks.training import FitReport
     from medbench_tasks.vqa.fusion import FusionItems
     from medbench_tasks.vqa.questions import Questions
     from medbench_tasks.vqa.recipe import VqaRecipe
@@ -41,17 +39,23 @@ def question_only_answers(context: TrialContext, recipe: VqaRecipe, material: Ma
     """The answers of the same head without images: each is one patch of one channel that is always 0.
 
     The answers are thus the same for every method (trained with the same recipe, seed and questions), and cost a training,
-    which is shorter than with images, since there is one patch to look at.
+    which is shorter than with images, since there is one patch to look at, and is done once a cache
+    (`medbench_tasks.vqa.kept_floor`).
     """
-    folder = context.work_dir / "question-only"
-    folder.mkdir(parents=True, exist_ok=True)
-    return _answers(replace(context, work_dir=folder), recipe, material, images=False)
+    from medbench_tasks.vqa.kept_floor import kept_or_made
+
+    def make() -> Answered:
+        folder = context.work_dir / "question-only"
+        folder.mkdir(parents=True, exist_ok=True)
+        return _answers(replace(context, work_dir=folder), recipe, material, images=False)
+
+    return kept_or_made(context, recipe, material, make)
 
 
 def _answers(context: TrialContext, recipe: VqaRecipe, material: Material, *, images: bool) -> Answered:
     import torch
 
-    from medbench_tasks.training import fit, predict, seed_everything
+    from medbench_tasks.training import fit, predict, seed_everything, training_notes
     from medbench_tasks.vqa.fusion import FusionNet
     from medbench_tasks.vqa.validation import MONITOR, TargetAtBest
     from medbench_tasks.vqa.words import Vocabulary
@@ -79,19 +83,10 @@ def _answers(context: TrialContext, recipe: VqaRecipe, material: Material, *, im
     return Answered(
         answers=[material.space.answers[place] for place in best.tolist()],
         confidence=confidence.tolist(),
-        notes={"vocabulary": float(len(words)), "train_questions": float(len(train))} | fit_notes(report),
+        notes=training_notes(
+            report, score="best_validation_accuracy", vocabulary=len(words), train_questions=len(train)
+        ),
     )
-
-
-def fit_notes(report: FitReport) -> dict[str, float]:
-    """Numbers of a training for the record."""
-    notes = {
-        "epochs": float(report.epochs),
-        "best_epoch": float(report.best_epoch),
-        "best_validation_accuracy": report.best_score,
-        "train_seconds": report.seconds,
-    }
-    return {name: value for name, value in notes.items() if math.isfinite(value)}
 
 
 def _trainable(material: Material) -> Questions:

@@ -12,12 +12,11 @@ from medbench.protocols import GroupValue, ReliabilityBin
 from medbench.records import MetricValue
 from medbench.statistics import interval_of, patient_counts, weighted_sums
 from medbench_tasks.classification.calibration import BINS
-from medbench_tasks.classification.subgroups import AGE_BANDS, FEWEST
+from medbench_tasks.subgroups import FEWEST, members_of, too_few
 from medbench_tasks.texts.answers import bleu_1, exact_match, token_f1
 from medbench_tasks.vqa.predictions import Answers
 from medbench_tasks.vqa.questions import CLOSED, OPEN
 
-_TOO_FEW = f"fewer than {FEWEST} samples"
 _Score = Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
 
 _METRICS: Mapping[str, tuple[_Score, str]] = {
@@ -111,25 +110,8 @@ def _value(scores: NDArray[np.float64], over: NDArray[np.bool_], name: str, coun
 
 def _groups(answers: Answers, names: Sequence[str]) -> Iterator[GroupValue]:
     counts = patient_counts(answers.patient_ids)
-    for grouping, values in answers.members.items():
-        members = [_age_band(value) for value in values] if grouping == "age" else values
-        for group in _in_order(members):
-            rows = np.flatnonzero(np.asarray(members) == group)
-            for name, value in _score(answers.take(rows.tolist()), names, counts[rows]).items():
-                kept = value if value.n >= FEWEST else MetricValue(value=None, n=value.n, note=_TOO_FEW)
-                yield GroupValue(grouping=grouping, group=group, metric=name, value=kept)
-
-
-def _in_order(members: Sequence[str]) -> list[str]:
-    """The groups that have members: age bands ascending, others by name."""
-    bands = [name for _, name in AGE_BANDS]
-    return sorted(set(members) - {""}, key=lambda name: (bands.index(name) if name in bands else -1, name))
-
-
-def _age_band(age: str) -> str:
-    """The band of an age in years; '' where it is no number of at least 0."""
-    try:
-        years = float(age)
-    except ValueError:
-        return ""
-    return next((name for first, name in reversed(AGE_BANDS) if years >= first), "")
+    for grouping, group, members in members_of(answers.members, list(answers.members)):
+        rows = np.flatnonzero(members)
+        for name, value in _score(answers.take(rows.tolist()), names, counts[rows]).items():
+            kept = value if value.n >= FEWEST else too_few(value.n)
+            yield GroupValue(grouping=grouping, group=group, metric=name, value=kept)

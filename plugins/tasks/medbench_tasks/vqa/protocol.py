@@ -34,9 +34,10 @@ class VisualQuestionAnswering:
     def run(self, context: TrialContext) -> TrialOutcome:
         """Answer ``context.test``; what is trained is trained on ``context.train`` and chosen on ``context.valid``.
 
-        Where that is empty, it is chosen on training images that are held out. Questions without an answer are left out and
-        counted in the notes. Raises `MissingDataError` where train or test has no question, `UsageError` where the method
-        cannot do what the recipe asks, `TrialError` where training fails, and `ImageError` for a bad image.
+        Where that is empty, it is chosen on training images that are held out. Questions whose true answer is empty are left
+        out of training, and count as wrong in the test part, as they do in published rows; the notes count both. Raises
+        `MissingDataError` where train or test has no question with an answer, `UsageError` where the method cannot do what the
+        recipe asks, `TrialError` where training fails, and `ImageError` for a bad image.
         """
         from medbench_tasks.vqa.answered import Answered
         from medbench_tasks.vqa.baselines import majority_answers, majority_by_type_answers
@@ -97,7 +98,7 @@ PROTOCOL = VisualQuestionAnswering()
 class _Parts:
     """``train`` is all of it, and what the answer space is made of; a net is fitted to ``fit`` and chosen on ``valid``.
 
-    ``held_out`` of the training questions are ``valid``; ``unanswered`` questions have no answer and are left out.
+    ``held_out`` of the training questions are ``valid``; ``left_out`` of train and valid have no answer.
     """
 
     train: Questions
@@ -105,7 +106,7 @@ class _Parts:
     valid: Questions
     test: Questions
     held_out: int
-    unanswered: int
+    left_out: int
 
 
 def _recipe_of(recipe: Recipe, task: TaskSpec) -> VqaRecipe:
@@ -121,19 +122,19 @@ def _names(task: TaskSpec) -> list[str]:
 def _read(context: TrialContext, recipe: VqaRecipe) -> _Parts:
     from medbench_tasks.vqa.questions import hold_out, read_questions
 
-    train, valid, test = (read_questions(part) for part in (context.train, context.valid, context.test))
+    train, valid = (read_questions(part).answered() for part in (context.train, context.valid))
+    test = read_questions(context.test)
     for name, part in (("training", train), ("test", test)):
-        if not len(part):
+        if not any(part.truths):
             raise MissingDataError(f"the {name} part of {context.test.dataset} has no question with an answer")
     fit, chosen = (train, valid) if len(valid) else hold_out(train, recipe.holdout, context.seed)
-    given = len(context.train) + len(context.valid) + len(context.test)
     return _Parts(
         train=train,
         fit=fit,
         valid=chosen,
         test=test,
         held_out=0 if len(valid) else len(chosen),
-        unanswered=given - len(train) - len(valid) - len(test),
+        left_out=len(context.train) + len(context.valid) - len(train) - len(valid),
     )
 
 
@@ -143,16 +144,18 @@ def _answer(
     """The method's answers, and the space that they are from; None where they are written freely."""
     from medbench_tasks.vqa.answerer import own_answers
     from medbench_tasks.vqa.head import fusion_answers
-    from medbench_tasks.vqa.space import space_of, spaces_by_type
+    from medbench_tasks.vqa.space import space_of, spaces_by_type, wordings
 
     if recipe.way == "two-heads":
         from medbench_tasks.vqa.two_heads import two_head_answers
 
         spaces = spaces_by_type(parts.train, recipe.min_count)
-        return two_head_answers(context, parts.fit, parts.valid, parts.test, spaces), spaces
+        answered = two_head_answers(context, recipe, spaces, train=parts.fit, valid=parts.valid, test=parts.test)
+        return answered, spaces
     if recipe.way == "method" and "QuestionAnswerer" in context.features.capabilities:
         space = space_of(parts.train, recipe.min_count) if recipe.inference == "rank" else None
-        return own_answers(context, parts.test, space, recipe.batch_size), space
+        offered = None if space is None else wordings(parts.train, space)
+        return own_answers(context, parts.test, offered, recipe.batch_size), space
     if "DenseImageEncoder" not in context.features.capabilities:
         raise UsageError(
             f"{context.features.identity.label} has no patch features for the fusion head", fix="use recipe 'standard'"
@@ -175,7 +178,8 @@ def _notes(
 
     notes = {
         "questions": float(len(parts.test)),
-        "questions_without_answer": float(parts.unanswered),
+        "questions_without_answer": float(parts.test.truths.count(())),
+        "training_questions_without_answer": float(parts.left_out),
         "held_out_questions": float(parts.held_out),
         **answered.notes,
     }
@@ -185,4 +189,5 @@ def _notes(
         notes["answers"] = float(len(spaces))
     if question_only is not None:
         notes["question_only_seconds"] = question_only.notes["train_seconds"]
+        notes["question_only_kept"] = question_only.notes["kept"]
     return notes

@@ -17,7 +17,7 @@ CLOSED, OPEN = "CLOSED", "OPEN"
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """N questions that have an answer: their rows, what is asked, the right answers as `spelt`, and the types.
+    """N questions: their rows, what is asked, the right answers as `spelt` (none where the dataset has none), and the types.
 
     ``types`` are ``CLOSED``, ``OPEN`` or '' where the dataset does not say; ``routes`` are those by which a release divides its
     questions, which differ where its files hold a misspelt one.
@@ -43,6 +43,10 @@ class Questions:
             routes=tuple(self.routes[row] for row in rows),
         )
 
+    def answered(self) -> Questions:
+        """Those that have an answer."""
+        return self.take([row for row, truth in enumerate(self.truths) if truth])
+
     @property
     def is_closed(self) -> list[bool]:
         """By ``routes``: what is not closed is open."""
@@ -50,7 +54,7 @@ class Questions:
 
 
 def read_questions(manifest: Manifest) -> Questions:
-    """The questions of ``manifest`` that have an answer. Raises `MissingDataError` for a sample that asks nothing or twice."""
+    """The questions of ``manifest``. Raises `MissingDataError` for a sample that asks nothing or twice."""
     for sample_id, texts in zip(manifest.sample_ids, manifest.texts, strict=True):
         if len(texts) != 1:
             raise MissingDataError(
@@ -58,15 +62,13 @@ def read_questions(manifest: Manifest) -> Questions:
             )
     types = [one.strip().upper() for one in manifest.detail("answer_type")]
     raw = manifest.detail("answer_type_as_released")
-    questions = Questions(
+    return Questions(
         manifest=manifest,
         texts=tuple(texts[0] for texts in manifest.texts),
         truths=tuple(tuple(dict.fromkeys(filter(None, map(spelt, answers)))) for answers in manifest.answers),
         types=tuple(types),
         routes=tuple(released or stated for released, stated in zip(raw, types, strict=True)),
     )
-    answered = [row for row, truth in enumerate(questions.truths) if truth]
-    return questions if len(answered) == len(questions) else questions.take(answered)
 
 
 def spelt(answer: str) -> str:

@@ -33,13 +33,15 @@ class VqaRecipe(TrainingRecipe):
     that head on the frozen patch features of every method; ``two-heads`` fine-tunes the method's own net with one head for
     closed and one for open questions, each question sent to its head by its true type, as MOTOR's release does.
 
-    ``inference`` concerns answerers: ``rank`` chooses from the answers of the training part, ``generate`` writes one freely.
+    ``inference`` concerns answerers: ``rank`` chooses from the answers of the training part, in their commonest wording there,
+    ``generate`` writes one freely.
     Answers that occur at least ``min_count`` times in the training part can be given. Where the split has no validation part,
     ``holdout`` of the training images, with all their questions, is one.
 
     The fusion head reads the first ``max_words`` words of a question; it is ``width`` wide and looks at the image ``layers``
     times with ``heads`` attention heads. Images come to a net as the method prepares them, so ``image_size``, ``augment``,
-    ``batchnorm`` and ``normalise`` must stay as they are. ``question_only`` trains the head once more without images, as a
+    ``batchnorm`` and ``normalise`` must stay as they are. ``open_branch`` and ``mask_padding`` are those of
+    `medbench.capabilities.QuestionLearner`. ``question_only`` trains the head once more without images, as a
     floor.
     A field out of its range or choices raises `UsageError`.
     """
@@ -57,6 +59,8 @@ class VqaRecipe(TrainingRecipe):
     layers: int = 2
     heads: int = 4
     dropout: float = 0.3
+    open_branch: Literal["copied", "drawn"] = "copied"
+    mask_padding: bool = True
     question_only: bool = True
 
     def __post_init__(self) -> None:
@@ -121,6 +125,8 @@ MOTOR_VQA = VqaRecipe(
     batch_size=64,
     clip_grad=0.25,
     drop_last=True,
+    open_branch="drawn",
+    mask_padding=False,
     question_only=False,
 )
 """MOTOR's classification of VQA-RAD and SLAKE (its release, VQA.py with ``--test_C --add_typeatt2``): two heads, the true type
@@ -128,5 +134,7 @@ of a question chooses one, Adamax at a constant 1e-4, binary cross-entropy on ea
 
 Three things differ from the release, which cannot be called sound there: the epoch is chosen on a held-out part of train
 (there on the test part), images are neither cropped nor flipped at random (there at test time too), and the answers are those
-of the training part (the release's SLAKE list holds test answers). No question-only floor: it would cost the same again.
+of the training part (the release's SLAKE list holds test answers). As released, the branch of open questions is drawn and
+padding takes part in the weights of words, so that a question's answer depends on the longest one beside it:
+``--set open_branch=copied --set mask_padding=true`` is the sounder net. No question-only floor: it would cost the same again.
 """

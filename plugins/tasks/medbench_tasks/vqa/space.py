@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from medbench.errors import MissingDataError, UsageError
-from medbench_tasks.texts.answers import token_f1
+from medbench_tasks.texts.answers import collapse, token_f1
+from medbench_tasks.vqa.questions import spelt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +41,9 @@ class AnswerSpace:
         return targets
 
     def nearest(self, truth: tuple[str, ...]) -> str:
-        """A right answer, or one of most words in common with one (the first of equals); '' of no answers."""
+        """A right answer, or one of most words in common with one (the first of equals); '' of no answers or no truth."""
         known = next((answer for answer in truth if answer in self.places), None)
-        if known is not None or not self.answers:
+        if known is not None or not self.answers or not truth:
             return known or ""
         import numpy as np
 
@@ -61,6 +62,19 @@ def space_of(train: Questions, min_count: int) -> AnswerSpace:
     if not len(train):
         raise MissingDataError(f"the training part of {train.manifest.dataset} has no question with an answer")
     return _some(answer_space(train.truths, min_count), min_count)
+
+
+def wordings(train: Questions, space: AnswerSpace) -> list[str]:
+    """Each answer of ``space`` as training writes it most often (the first by the alphabet of equals), blanks collapsed.
+
+    What a method that knows answers is offered: it was trained on a dataset's own wording, and normalisation takes the commas
+    out of "Right Lung, Upper Left".
+    """
+    written: dict[str, Counter[str]] = {}
+    for answers in train.manifest.answers:
+        for answer in map(collapse, answers):
+            written.setdefault(spelt(answer), Counter())[answer] += 1
+    return [min(counts, key=lambda one: (-counts[one], one)) for counts in map(written.__getitem__, space.answers)]
 
 
 @dataclass(frozen=True, slots=True)

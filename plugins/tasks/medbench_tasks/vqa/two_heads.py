@@ -17,9 +17,8 @@ from torch.utils.data import Dataset
 
 from medbench.capabilities import QuestionLearner
 from medbench.errors import UsageError
-from medbench_tasks.training import fit, predict, seed_everything
+from medbench_tasks.training import fit, predict, seed_everything, training_notes
 from medbench_tasks.vqa.answered import Answered
-from medbench_tasks.vqa.head import fit_notes
 from medbench_tasks.vqa.validation import MONITOR, TargetAtBest
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from medbench.feature_store import MappedRows
     from medbench.protocols import TrialContext
     from medbench_tasks.vqa.questions import Questions
+    from medbench_tasks.vqa.recipe import VqaRecipe
     from medbench_tasks.vqa.space import AnswerSpace, TypedSpaces
 
 
@@ -43,13 +43,19 @@ class Asked:
 
 
 def two_head_answers(
-    context: TrialContext, train: Questions, valid: Questions, test: Questions, spaces: TypedSpaces
+    context: TrialContext,
+    recipe: VqaRecipe,
+    spaces: TypedSpaces,
+    *,
+    train: Questions,
+    valid: Questions,
+    test: Questions,
 ) -> Answered:
     """Fine-tune on ``train``, choose the epoch on ``valid``, answer ``test``; a type without answers gets ''.
 
     Raises `UsageError` where the method has no such net, and `TrialError` where training fails.
     """
-    net = _net_of(context, spaces)
+    net = _net_of(context, recipe, spaces)
     items = [_items(context, part, spaces, net) for part in (train, valid, test)]
     model = TwoHeads(net)
     report = fit(
@@ -68,7 +74,8 @@ def two_head_answers(
         best = int(logits.argmax()) if len(space) else -1
         answers.append(space.answers[best] if len(space) else "")
         confidence.append(float(logits[best].double().sigmoid()) if len(space) else 0.0)
-    return Answered(answers, confidence, {"train_questions": float(len(train))} | fit_notes(report))
+    notes = training_notes(report, score="best_validation_accuracy", train_questions=len(train))
+    return Answered(answers, confidence, notes)
 
 
 class TwoHeads(BaseModel):  # type: ignore[misc]
@@ -135,14 +142,20 @@ class AskedItems(Dataset):  # type: ignore[type-arg]
         }
 
 
-def _net_of(context: TrialContext, spaces: TypedSpaces) -> QuestionNet:
+def _net_of(context: TrialContext, recipe: VqaRecipe, spaces: TypedSpaces) -> QuestionNet:
     if not isinstance(context.model, QuestionLearner):
         raise UsageError(
             f"{context.features.identity.label} has no net of its own to fine-tune on questions",
             fix="use the recipe 'standard' or 'fusion'",
         )
     seed_everything(context.seed)
-    net = context.model.question_net(max(1, len(spaces.closed)), max(1, len(spaces.open)), context.seed)
+    net = context.model.question_net(
+        max(1, len(spaces.closed)),
+        max(1, len(spaces.open)),
+        context.seed,
+        open_branch=recipe.open_branch,
+        mask_padding=recipe.mask_padding,
+    )
     return cast("QuestionNet", cast("nn.Module", net).requires_grad_(True))
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from medbench_tasks.texts.words import words_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 PADDING, START, UNKNOWN = 0, 1, 2
-_WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿]|[^\W_぀-ヿ㐀-䶿一-鿿]+")
-
-
-def words_of(question: str) -> list[str]:
-    """Lower-case runs of letters and digits; scripts that set no blanks (Chinese, Japanese) by the character."""
-    return _WORD.findall(question.lower())
 
 
 class Vocabulary:
