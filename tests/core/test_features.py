@@ -5,88 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from medbench.capabilities import Preprocess
 from medbench.errors import TrialError
 from medbench.feature_store import FeatureStore, entries
-from medbench.features import Features
-from medbench.identity import ModelIdentity, loader_code
+from medbench.identity import loader_code
 from medbench.images import ImageError
-from medbench.manifest import ImageFacts, Manifest, build_table
-from medbench.protocols import Compute
-from medbench.samples import Region, Sample
-
-HOW = Preprocess(resize=8, mode="squash", crop=8, mean=(0,) * 3, std=(1,) * 3)  # whole numbers are one key with 0.0
-IDENTITY = ModelIdentity(method="brightness", variant="plain", version=1, checkpoint=None, seed=0, code="")
-
-
-class Brightness(torch.nn.Module):
-    """Mean and maximum; counts the images that it is shown."""
-
-    preprocess = HOW
-    embed_dim = 2
-
-    def __init__(self, *, fail_after: int = 10**9, poison: bool = False) -> None:
-        super().__init__()
-        self.seen = 0
-        self.asked: list[str] = []
-        self.fail_after = fail_after
-        self.poison = poison
-
-    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        self.seen += len(images)
-        if self.seen > self.fail_after:
-            raise KeyboardInterrupt
-        flat = images.flatten(1)
-        features = torch.stack([flat.mean(1), flat.amax(1)], dim=1)
-        return features * float("nan") if self.poison else features
-
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        self.asked += texts
-        return torch.tensor([[len(text), 1.0] for text in texts])
-
-
-class Phases:
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        self.names.append(name)
-
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
-
-    def track(self, items, name, total=None):
-        return items
-
-
-def draw(folder: Path, count: int) -> Manifest:
-    samples = []
-    for index in range(count):
-        Image.fromarray(np.full((10, 10), index % 256, np.uint8)).save(folder / f"{index}.png")
-        earlier = f"{index - 1}.png" if index else "0.png"
-        samples.append(Sample(sample_id=f"s{index}", patient_id=f"p{index}", image=f"{index}.png", previous=earlier))
-    facts = [ImageFacts(10, 10, "", "")] * count
-    return Manifest("toy", folder, (), "0" * 64, True, build_table(samples, (), facts))
-
-
-def features(model: torch.nn.Module | None, folder: Path, **identity: object) -> Features:
-    def load() -> torch.nn.Module:
-        assert model is not None, "the model was loaded"
-        return model
-
-    return Features(
-        identity=dataclasses.replace(IDENTITY, **identity),
-        load=load,
-        folder=folder / "features",
-        compute=Compute(),
-        progress=Phases(),
-    )
+from tests.core.feature_toys import HOW, Brightness, draw, features
 
 
 def test_features_are_those_of_the_model_in_order(tmp_path):
@@ -303,83 +231,3 @@ def test_rows_of_several_shapes_are_kept(tmp_path):
     with store.locked():
         store.append(["a", "b", "c"], maps)
         np.testing.assert_array_equal(store.gather(["c", "a"]), maps[[2, 0]])
-
-
-def test_rows_on_the_disk_are_those_in_memory(tmp_path):
-    manifest = draw(tmp_path, 20)
-    source = features(Brightness(), tmp_path)
-    rows = source.rows(manifest, "means", lambda model, images: model.encode_images(images))
-    mapped = source.mapped_rows(manifest.take([3, 1, 3]), "means", lambda model, images: model.encode_images(images))
-    assert (len(mapped), mapped.row_shape, source.model.seen) == (3, (2,), 20)
-    np.testing.assert_array_equal(mapped[0], rows[3])
-    np.testing.assert_array_equal(mapped.take([1, 2]), rows[[1, 3]])
-
-
-def test_a_damaged_segment_is_made_again_for_mapped_rows_too(tmp_path):
-    manifest = draw(tmp_path, 5)
-    features(Brightness(), tmp_path).rows(manifest, "means", lambda model, images: model.encode_images(images))
-    (segment,) = (tmp_path / "features").rglob("*.safetensors")
-    segment.write_bytes(segment.read_bytes()[:-4] + b"\0\0\0\0")
-    source = features(Brightness(), tmp_path)
-    mapped = source.mapped_rows(manifest, "means", lambda model, images: model.encode_images(images))
-    assert source.damaged == 1
-    np.testing.assert_allclose(mapped.take(range(5))[:, 0], np.arange(5) / 255, rtol=1e-6)
-
-
-def test_the_regions_and_further_images_of_samples_are_told_apart(tmp_path):
-    pixels = np.zeros((10, 10), np.uint8)
-    pixels[:, 5:] = 255
-    Image.fromarray(pixels).save(tmp_path / "half.png")
-    Image.fromarray(pixels[:, :5]).save(tmp_path / "dark.png")
-    one = Sample(sample_id="a", patient_id="p", image="half.png", others=("dark.png",))
-    samples = [
-        one,
-        dataclasses.replace(one, region=Region(5, 0, 5, 10)),
-        dataclasses.replace(one, region=Region(0, 0, 5, 5)),
-    ]
-    manifest = Manifest("toy", tmp_path, (), "0" * 64, True, build_table(samples, (), [ImageFacts(10, 10, "")] * 3))
-    source = features(Brightness(), tmp_path)
-    np.testing.assert_allclose(source.encode(manifest)[:, 1], [1, 1, 0])
-    np.testing.assert_allclose(source.encode(manifest)[1:, 0], [1, 0])
-    np.testing.assert_allclose(source.encode(manifest, image=0)[:, 1], [0, 0, 0])
-
-
-def test_a_colour_dataset_is_shown_in_colour(tmp_path):
-    Image.new("RGB", (10, 10), (255, 0, 0)).save(tmp_path / "red.png")
-    table = build_table([Sample(sample_id="a", patient_id="p", image="red.png")], (), [ImageFacts(10, 10, "")])
-    grey = Manifest("toy", tmp_path, (), "0" * 64, True, table)
-    source = features(Brightness(), tmp_path)
-    (batch,) = source.images(dataclasses.replace(grey, colour=True), batch=4)
-    assert batch[0, :, 0, 0].tolist() == [1, 0, 0]
-    (batch,) = source.images(grey, batch=4)
-    assert len(set(batch[0, :, 0, 0].tolist())) == 1
-
-
-def test_streamed_images_come_in_order_in_batches(tmp_path):
-    manifest = draw(tmp_path, 7)
-    batches = list(features(Brightness(), tmp_path).images(manifest, batch=3))
-    assert [len(batch) for batch in batches] == [3, 3, 1]
-    np.testing.assert_allclose(torch.cat(batches)[:, 0, 0, 0] * 255, np.arange(7), rtol=1e-5)
-
-
-@pytest.mark.parametrize("colour", [False, True])
-def test_a_study_is_its_first_two_images_or_its_only_one_twice(tmp_path, colour):
-    for name, level in (("a", 51), ("b", 102), ("c", 153)):
-        Image.new("L", (10, 10), level).save(tmp_path / f"{name}.png")
-    studies = [("a", "b", "c"), ("c",), ("a",)]
-    samples = [
-        Sample(
-            sample_id=one[0] + str(len(one)),
-            patient_id="p",
-            image=f"{one[0]}.png",
-            others=tuple(f"{x}.png" for x in one[1:]),
-        )
-        for one in studies
-    ]
-    table = build_table(samples, (), [ImageFacts(10, 10, "", others_sha256=("",) * len(one.others)) for one in samples])
-    manifest = Manifest("toy", tmp_path, (), "0" * 64, True, table, colour=colour)
-    source = features(Brightness(), tmp_path)
-    rows = source.rows(manifest, "pairs", lambda model, images: images[:, :, 0, 0, 0], studies=True)
-    np.testing.assert_allclose(rows, [[0.2, 0.4], [0.6, 0.6], [0.2, 0.2]], rtol=1e-6)
-    mapped = source.mapped_rows(manifest, "pairs", lambda model, images: images[:, :, 0, 0, 0], studies=True)
-    np.testing.assert_array_equal(mapped.take([2, 0]), rows[[2, 0]])
