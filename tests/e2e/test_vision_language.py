@@ -74,7 +74,7 @@ def test_questions_are_answered_with_floors_and_a_ceiling(texts: Shell) -> None:
 
 
 def test_a_recipe_that_a_method_cannot_follow_is_refused_in_one_line(texts: Shell) -> None:
-    result = texts("run", "--methods", "random", "--tasks", "vqa-rad", "--recipe", "motor", code=1)
+    result = texts("run", "--methods", "random", "--tasks", "vqa-rad", "--recipe", "motor", code=2)
     assert "random@resnet50" in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -44,7 +44,7 @@ def load_tiny(
     if change is not None:
         change(state)
     path = folder / "motor" / f"{variant}-file.pth"  # each its own: a loaded model still reads its file
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     container = CONTAINERS.get(layout, "state_dict" if layout.startswith("generation") else "model")
     torch.save({container: state, "epoch": 3}, path)
     write_vocabulary(folder, MOTOR)
@@ -52,8 +52,9 @@ def load_tiny(
 
 
 def write_answers(folder: Path) -> None:
-    """The lists of answers beside the file of `load_tiny`."""
-    place = folder / "motor"
-    place.mkdir(exist_ok=True)
-    for name, answers in zip(("close", "open"), ANSWERS, strict=True):
-        (place / f"{name}_label2ans.json").write_text(json.dumps(answers))
+    """The lists of answers of both variants under the checkpoints root ``folder``."""
+    for variant in ("vqa-rad", "vqa-slake"):
+        place = folder / "motor" / variant
+        place.mkdir(parents=True, exist_ok=True)
+        for name, answers in zip(("close", "open"), ANSWERS, strict=True):
+            (place / f"{name}_label2ans.json").write_text(json.dumps(answers))

@@ -26,7 +26,8 @@ from medbench_methods import blip, brain_blip
 from medbench_methods.nets.blip_flavour import BLIP
 from medbench_methods.nets.blip_keys import PARTS, kind_of
 from medbench_methods.nets.blip_loading import load_net, read_blip
-from medbench_methods.nets.blip_phantom import LAYERS, official_layout
+from medbench_methods.nets.blip_phantom import official_layout
+from medbench_methods.nets.blip_tiny import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +208,56 @@ def test_a_file_of_another_method_is_named(root: Path, tmp_path: Path, key: str,
     torch.save({"state_dict": {key: torch.zeros(2)}}, path)
     with pytest.raises(CheckpointError, match=re.escape(fix)):
         load_variant(root, "pretrain", path)
+
+
+@pytest.mark.parametrize("key", ["BLIP.text_encoder.x", "question_linear.weight", "BLIP.visual_encoder.cls_token"])
+def test_motors_file_for_questions_is_told_in_its_own_container(root: Path, tmp_path: Path, key: str) -> None:
+    path = tmp_path / "VQA-RAD_best.pth"
+    torch.save({"epoch": 1, "model_state": {key: torch.zeros(2)}, "optimizer_state": {}}, path)
+    with pytest.raises(CheckpointError, match=r"this is a MOTOR checkpoint.*use --methods motor"):
+        load_variant(root, "vqa", path)
+
+
+@pytest.mark.parametrize(
+    ("variant", "key"),
+    [
+        ("pretrain", "visual_encoder.pos_embed"),
+        ("pretrain", "visual_encoder.patch_embed.proj.weight"),
+        ("pretrain", "vision_proj.weight"),
+        ("pretrain", "text_encoder.embeddings.word_embeddings.weight"),
+        ("caption-coco", "text_decoder.bert.embeddings.position_embeddings.weight"),
+        ("vqa", "text_encoder.encoder.layer.0.crossattention.self.key.weight"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(), (8,), (0, 2, 2, 2, 2)])
+def test_tensors_of_other_axes_are_refused_in_one_line(
+    root: Path, changed: Callable[..., Path], variant: str, key: str, shape: tuple[int, ...]
+) -> None:
+    file = changed(FILES[variant], lambda state: state | {key: torch.zeros(shape)})
+    with pytest.raises(
+        CheckpointError, match=rf"1 tensor of another shape \({re.escape(f'{key} {shape}')} for"
+    ) as caught:
+        load_variant(root, variant, file)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_method_that_publishes_no_file_has_none_downloaded_again(root: Path, changed: Callable[..., Path]) -> None:
+    for key, says in (("text_proj.weight", "missing"), ("text_decoder.cls.predictions.bias", "differ|missing")):
+        file = changed(BRAIN_FILES["pretrain"], lambda state, key=key: {k: one for k, one in state.items() if k != key})
+        with pytest.raises(CheckpointError, match=says) as caught:
+            load_brain(root, "pretrain", file)
+        assert caught.value.fix == "copy the file again from where it was trained"
+
+
+@pytest.mark.parametrize("variant", ["pretrain", "vqa"])
+@pytest.mark.parametrize("part", ["text_encoder.", "text_decoder.bert."])
+def test_words_of_every_part_are_those_of_the_vocabulary(
+    root: Path, changed: Callable[..., Path], variant: str, part: str
+) -> None:
+    key = f"{part}embeddings.word_embeddings.weight"
+    file = changed(FILES[variant], lambda state: state | {key: torch.zeros(30522, 16)})
+    with pytest.raises(CheckpointError, match=rf"{re.escape(key)} knows 30,522 tokens, not the 30,524 of BLIP"):
+        load_variant(root, variant, file)
 
 
 def test_a_vocabulary_of_another_size_is_refused(root: Path, changed: Callable[..., Path]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,14 +12,18 @@ from blip_models import TEXTS, load_variant, some_images
 
 from medbench.errors import UsageError
 from medbench_methods import blip
-from medbench_methods.nets.blip_answers import ranked_answers, written_answers
-from medbench_methods.nets.blip_net import wanted
-from medbench_methods.nets.blip_texts import BlipTokens
+from medbench_methods.nets.blip_answers import ranked_answers
+from medbench_methods.nets.blip_explain import token_maps
+from medbench_methods.nets.blip_flavour import BLIP
+from medbench_methods.nets.blip_net import MATCH, wanted
+from medbench_methods.nets.blip_texts import BlipTexts
+from medbench_methods.nets.tokens import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from medbench_methods.nets.blip_model import BlipAnswerer, BlipPretrained
+    from medbench_methods.nets.blip_net import BlipNet
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +104,7 @@ def test_padding_moves_nothing(model: BlipPretrained) -> None:
     torch.testing.assert_close(alone, padded)
 
 
-def test_maps_follow_the_words_and_the_sign_of_the_target(model: BlipPretrained) -> None:
+def test_maps_follow_the_words_of_a_text_as_each_target_cleans_it(model: BlipPretrained) -> None:
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     images = some_images(1, 64)
@@ -109,9 +115,46 @@ def test_maps_follow_the_words_and_the_sign_of_the_target(model: BlipPretrained)
     assert maps.shape == (9, 4, 4)
     assert bool((maps >= 0).all())
     assert float(maps.max()) > 0
-    against = torch.stack([one.relevance for one in model.explain(images, "Mass, left.", target="nll")])
-    assert not torch.allclose(maps, against)
-    assert model.explain(images, "") == []
+    released = model.explain(images, "Mass, left.", target="nll")
+    assert [one.token for one in released] == ["m", "##a", "##s", "##s", "l", "##e", "##f", "##t"]
+    assert model.explain(images, "") == model.explain(images, "?!", target="nll") == []
+
+
+def test_maps_follow_what_speaks_for_a_match_and_as_released_what_speaks_against_it(model: BlipPretrained) -> None:
+    """Where the other logit is 0, either target moves by the logit of a match alone: up with it, or down."""
+    net, images, tokens = deepcopy(model.net), some_images(1, 64), model.texts.fused(["a mass in the left lobe"])
+    with torch.no_grad():
+        net.itm_head.weight[1 - MATCH] = net.itm_head.bias[1 - MATCH] = 0
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    logit, attention, gradient = _attention_of(net, images, tokens)
+    maps = {name: token_maps(net, images, tokens, model.texts, name) for name in ("logit", "nll")}
+    for name, expected in (("logit", gradient), ("nll", -gradient * (1 - logit.sigmoid()))):
+        relevance = (attention * expected.clamp(min=0)).mean(dim=1)[0, 1:-1, 1:].unflatten(1, (4, 4))
+        assert float(relevance.max()) > 0
+        torch.testing.assert_close(torch.stack([one.relevance for one in maps[name]]), relevance)
+    assert not torch.allclose(*(torch.stack([one.relevance for one in part]) for part in maps.values()))
+
+
+def test_a_map_is_of_what_speaks_for_a_match_unless_asked_otherwise(model: BlipPretrained) -> None:
+    images, text = some_images(1, 64), "a mass in the left lobe"
+    expected = token_maps(model.net, images, model.texts.fused([text]), model.texts, "logit")
+    found = model.explain(images, text)
+    assert [one.token for one in found] == [one.token for one in expected]
+    torch.testing.assert_close([one.relevance for one in found], [one.relevance for one in expected])
+
+
+def _attention_of(
+    net: BlipNet, images: torch.Tensor, tokens: Tokens
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The logit of a match, the first layer's cross-attention (two layers have no ninth), and its gradient."""
+    kept: list[torch.Tensor] = []
+    layer = net.text_encoder.encoder.layer[0].crossattention.self
+    handle = layer.register_forward_hook(lambda module, inputs, outputs: kept.append(outputs[1]))
+    logit = net.match_logits(net.image_tokens(images).requires_grad_(), tokens)[0, MATCH]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(logit, kept[0])
+    return logit.detach(), kept[0].detach(), gradient
 
 
 @torch.inference_mode()
@@ -155,7 +198,7 @@ def test_dropout_works_in_training_alone(model: BlipPretrained) -> None:
 
 
 def test_prompt_and_padding_are_not_asked_for() -> None:
-    tokens = BlipTokens(torch.tensor([[9, 1, 2, 3, 102], [9, 1, 2, 102, 0]]), torch.tensor([[1] * 5, [1] * 4 + [0]]))
+    tokens = Tokens(torch.tensor([[9, 1, 2, 3, 102], [9, 1, 2, 102, 0]]), torch.tensor([[1] * 5, [1] * 4 + [0]]))
     assert wanted(tokens, 2).tolist() == [[-100, -100, 2, 3, 102], [-100, -100, 2, 102, -100]]
 
 
@@ -196,14 +239,21 @@ def test_ranking_takes_the_least_loss_of_the_shortlist(answerer: BlipAnswerer) -
 
 
 @torch.inference_mode()
-def test_written_answers_do_not_depend_on_the_batch_unless_as_released(answerer: BlipAnswerer) -> None:
+def test_written_answers_do_not_depend_on_the_batch(answerer: BlipAnswerer) -> None:
     images, questions = some_images(), ["is it so?", "where is the mass that was seen in the left lobe?"]
     alone = [answerer.answer(images[i : i + 1], questions[i : i + 1])[0] for i in range(2)]
     assert answerer.answer(images, questions) == alone
-    tokens, asked = answerer.net.image_tokens(images), answerer.texts.questions(questions)
-    released = written_answers(answerer.net, tokens, asked, answerer.texts, as_released=True)
-    assert released.shape[1] <= 10
-    assert released[:, 0].tolist() == [30522, 30522]
+
+
+@torch.inference_mode()
+def test_texts_longer_than_the_positions_are_cut(answerer: BlipAnswerer, model: BlipPretrained) -> None:
+    endless = "x " * 600
+    assert answerer.texts.answers([endless]).ids.shape == (1, 512)
+    assert answerer.answer(some_images(), [endless, "b"], [endless, "no"])[1] in (endless, "no")
+    short = BlipTexts(model.texts._tokenizer, replace(BLIP, limits=BLIP.limits.within(9)))
+    reads = (short.embedded, short.fused, short.reports, short.questions, short.answers)
+    assert [tuple(read([endless]).ids.shape) for read in reads] == [(1, 9)] * len(reads)
+    assert short.looked_for(endless, as_released=True).ids.shape == (1, 9)
 
 
 def test_no_answers_to_rank_is_an_error(answerer: BlipAnswerer) -> None:

@@ -12,11 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medbench_methods.nets.blip_flavour import SpecialIds
-from medbench_methods.nets.blip_search import beam_search
+from medbench_methods.nets.blip_search import beam_search, search
 
 IDS = SpecialIds(pad=0, cls=6, sep=1, dec=4, enc=5)
 SIZE = 4
 PROMPT = (4, 3)
+
+
+class _NoCache:
+    """What `_Decoder` keeps of a step."""
+
+    self_attention_cache = SimpleNamespace(reorder_cache=lambda origin: None)
+
+    def batch_repeat_interleave(self, repeats: int) -> None: ...
 
 
 class _Decoder:
@@ -24,11 +32,12 @@ class _Decoder:
 
     def __init__(self, table: torch.Tensor) -> None:
         self.table = table
+        self.config = SimpleNamespace(max_position_embeddings=7)
 
     def __call__(self, rows: torch.Tensor, *, encoder_hidden_states: torch.Tensor, **rest: Any) -> Any:
         state = encoder_hidden_states[:, 0, 0].long()
         logits = self.table[state, rows[:, -1].clamp(max=SIZE - 1)][:, None]
-        return SimpleNamespace(logits=logits, past_key_values=SimpleNamespace(reorder_cache=lambda origin: None))
+        return SimpleNamespace(logits=logits, past_key_values=_NoCache())
 
 
 def _exhaustive(table: torch.Tensor, min_length: int, max_length: int) -> float:
@@ -74,3 +83,10 @@ def test_an_end_before_the_least_length_is_not_allowed() -> None:
     assert found.ids.shape == (1, 6)
     assert found.ids[0, -1] == 1
     assert 1 not in found.ids[0, :-1].tolist()
+
+
+def test_no_more_is_written_than_the_decoder_has_positions_for() -> None:
+    tables = torch.zeros(1, SIZE, SIZE)
+    tables[0, :, 2] = 9  # never ends
+    ids = search(_Decoder(tables), PROMPT, torch.zeros(1, 1, 1), beams=2, min_length=2, max_length=600, ids=IDS)
+    assert ids.tolist() == [[4, 3] + [2] * 5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,14 @@ import torch
 
 from medbench_methods.nets.blip_flavour import BLIP, BRAIN_BLIP, BRAIN_BLIP_LONG
 from medbench_methods.nets.blip_phantom import write_vocabulary
-from medbench_methods.nets.blip_texts import BlipTexts, clean_caption, clean_question, load_texts
+from medbench_methods.nets.blip_texts import (
+    BlipTexts,
+    TextsReader,
+    clean_caption,
+    clean_map,
+    clean_question,
+    load_texts,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +52,20 @@ def test_cleaning_is_the_published_one(shared: Path, release: str) -> None:
 def test_a_word_that_is_not_separated_by_one_space_stays() -> None:
     assert clean_caption("A\nb\tc  d", 9) == "a\nb\tc d"
     assert clean_caption("é <b>Brain</b> 3.5", 9) == "é <b>brain</b> 3 5"
+
+
+def test_a_text_for_maps_as_released_loses_its_marks_and_parts_at_hyphens_and_slashes() -> None:
+    text = """T2-weighted MRI/CT: "a mass", (left's) #3; why? No! * ~ 3.5 <b>cm</b>"""
+    assert clean_map(text, 99) == "t2 weighted mri ct a mass lefts 3 why no 35 <b>cm< b>"
+    assert clean_map(text, 4) == "t2 weighted mri ct"
+    assert clean_map("", 9) == ""
+
+
+def test_texts_are_read_once_and_within_the_positions_of_the_nets(assets: Path) -> None:
+    read = pickle.loads(pickle.dumps(TextsReader(assets, BRAIN_BLIP, 50)))
+    assert read() is read()
+    assert read().reports([LONG]).ids.shape == read().answers([LONG]).ids.shape == (1, 50)
+    assert read().embedded([LONG]).ids.shape == (1, 35)
 
 
 @pytest.mark.parametrize(

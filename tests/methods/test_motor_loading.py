@@ -33,6 +33,11 @@ OFFICIAL = {
 }
 
 
+def _with_words(part: str) -> Callable[[dict[str, Tensor]], object]:
+    """A table of words of BLIP's vocabulary in that part."""
+    return lambda state: state.update({f"{part}embeddings.word_embeddings.weight": torch.zeros(30524, 24)})
+
+
 @pytest.mark.parametrize("variant", ["pretrain", "generation-iu", "diagnosis"])
 def test_keys_of_data_parallel_are_taken(variant: str, tmp_path: Path) -> None:
     def prefixed(state: dict[str, Tensor]) -> None:
@@ -85,6 +90,22 @@ def test_a_file_of_another_variant_is_named_with_the_variant_that_reads_it(
         ("generation-iu", lambda state: state.update({"iu_proj.weight": torch.zeros(24, 24)}), "join 2 views"),
         ("vqa-rad", lambda state: state.pop("typeatt.f_fc3.bias"), "1 missing key"),
         ("vqa-rad", lambda state: state.pop("close_classifier.main.0.weight_v"), "1 missing key"),
+        ("vqa-rad", lambda state: state.update({"close_classifier.main.0.weight_v": torch.zeros(2)}), "2 sizes"),
+        ("vqa-rad", lambda state: state.update({"open_classifier.main.3.bias": torch.zeros(())}), "1 sizes"),
+        ("vqa-rad", lambda state: state.update({"BLIP.visual_encoder.pos_embed": torch.zeros(7)}), "3 sizes"),
+        ("vqa-rad", _with_words("BLIP.text_encoder1."), "knows 30,524 tokens.*BLIP's vocabulary"),
+        ("pretrain", _with_words("text_decoder.bert."), "knows 30,524 tokens.*BLIP's vocabulary"),
+        ("pretrain-knowledge", _with_words("tag_encoder.bert."), "knows 30,524 tokens.*BLIP's vocabulary"),
+        (
+            "pretrain-knowledge",
+            lambda state: state.update({"create_knowledge.knowledge_input_ids_queue": torch.zeros(8)}),
+            "2 sizes",
+        ),
+        (
+            "pretrain-knowledge",
+            lambda state: state.update({"tag_encoder.encoder.layers.0.feed_forward.w_1.weight": torch.zeros(())}),
+            "2 sizes",
+        ),
         ("vqa-rad", lambda state: state.update({"surplus.weight": torch.zeros(2)}), "1 unexpected key"),
         (
             "pretrain-knowledge",
@@ -108,6 +129,7 @@ def test_tensors_that_do_not_fit_are_refused_in_one_line(
         load_tiny(tmp_path, variant, change=change)
     assert "\n" not in str(caught.value)
     assert "file.pth" in str(caught.value)
+    assert "download" not in str(caught.value)
 
 
 def test_no_file_and_a_truncated_file_are_refused(tmp_path: Path) -> None:
@@ -137,28 +159,75 @@ def test_the_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:
         ('{"labels": 2}', "not a list of answers"),
     ],
 )
-def test_a_list_of_answers_that_does_not_fit_is_refused(content: str | None, says: str, tmp_path: Path) -> None:
+def test_a_list_of_answers_that_does_not_fit_is_refused_when_a_question_is_asked(
+    content: str | None, says: str, tmp_path: Path
+) -> None:
     write_answers(tmp_path)
-    path = tmp_path / "motor" / "close_label2ans.json"
+    path = tmp_path / "motor" / "vqa-slake" / "close_label2ans.json"
     path.unlink() if content is None else path.write_text(content)
-    with pytest.raises(MissingCheckpointError, match=says):
-        load_tiny(tmp_path, "vqa-slake")
+    model, images = load_tiny(tmp_path, "vqa-slake"), torch.zeros(1, 3, 128, 128)
+    assert model.encode_images(images).shape == (1, 24)
+    with pytest.raises(MissingCheckpointError, match=says) as caught:
+        model.answer(images, ["is it so?"])
+    assert str(path) in str(caught.value)
+
+
+def test_lists_of_answers_are_those_that_the_plan_takes_the_digests_of(tmp_path: Path) -> None:
+    """Not those beside a checkpoint that lies elsewhere."""
+    write_answers(tmp_path)
+    for name in ("close", "open"):
+        (tmp_path / "motor" / f"{name}_label2ans.json").write_text("[]")
+    model = load_tiny(tmp_path, "vqa-rad")
+    assert model.answers == ANSWERS
+    named = {tmp_path / name for name in motor.SPEC.variant("vqa-rad").checkpoint.text_files if "label2ans" in name}
+    assert named == set((tmp_path / "motor" / "vqa-rad").iterdir())
+    homeless = motor.load(LoadRequest(variant="vqa-rad", checkpoint=tmp_path / "motor" / "vqa-rad-file.pth"))
+    with pytest.raises(MissingCheckpointError, match="no checkpoints folder to read its lists of answers"):
+        homeless.answer(torch.zeros(1, 3, 128, 128), ["is it so?"])
 
 
 def test_a_pickled_list_of_answers_is_left_closed(tmp_path: Path) -> None:
     write_answers(tmp_path)
-    path = tmp_path / "motor" / "open_label2ans.json"
+    path = tmp_path / "motor" / "vqa-rad" / "open_label2ans.json"
     path.unlink()
     path.with_suffix(".pkl").write_bytes(pickle.dumps(list(ANSWERS.open)))
     with pytest.raises(CheckpointError, match=r"can run code.*convert it"):
-        load_tiny(tmp_path, "vqa-rad")
+        assert load_tiny(tmp_path, "vqa-rad").answers
 
 
 def test_a_list_of_answers_by_number_is_taken(tmp_path: Path) -> None:
     write_answers(tmp_path)
-    path = tmp_path / "motor" / "close_label2ans.json"
+    path = tmp_path / "motor" / "vqa-rad" / "close_label2ans.json"
     path.write_text(json.dumps({"1": "yes", "0": "no"}))
     assert load_tiny(tmp_path, "vqa-rad").answers.closed == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("variant", "sizes", "other"),
+    [("vqa-rad", (35, 225), "vqa-slake"), ("vqa-slake", (56, 431), "vqa-rad")],
+)
+def test_the_published_file_of_the_other_questions_is_refused(
+    variant: str, sizes: tuple[int, int], other: str, tmp_path: Path
+) -> None:
+    def resized(state: dict[str, Tensor]) -> None:
+        for head, size in zip(("close", "open"), sizes, strict=True):
+            key = f"{head}_classifier.main.3."
+            state |= {f"{key}bias": torch.zeros(size), f"{key}weight_v": torch.ones(size, 48)}
+
+    with pytest.raises(CheckpointError, match=f"those of motor@{other}.*use --methods motor@{other}"):
+        load_tiny(tmp_path, variant, change=resized)
+    assert load_tiny(tmp_path, other, change=resized).questions.close_classifier.main[3].bias.shape == sizes[:1]
+
+
+@pytest.mark.parametrize("variant", list(LAYOUTS))
+def test_a_model_comes_back_from_a_pickle_as_it_was(variant: str, tmp_path: Path) -> None:
+    write_answers(tmp_path)
+    model, images = load_tiny(tmp_path, variant), torch.rand(1, 3, 128, 128)
+    again = pickle.loads(pickle.dumps(model))
+    with torch.no_grad():
+        assert torch.equal(model.encode_images(images), again.encode_images(images))
+        if variant.startswith("vqa"):
+            assert model.answer(images, ["is it so?"]) == again.answer(images, ["is it so?"])
 
 
 @pytest.mark.parametrize("folder", OFFICIAL)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +15,9 @@ from medbench import capabilities
 from medbench.errors import UsageError
 from medbench.specs import CAPABILITIES
 from medbench_methods import motor
-from medbench_methods.nets.motor_answers import is_closed
+from medbench_methods.nets.motor_answers import folded, is_closed
+from medbench_methods.nets.motor_knowledge import HYPHEN
+from medbench_methods.nets.motor_model import _allowed
 from medbench_methods.nets.motor_phantom import ANSWERS
 
 if TYPE_CHECKING:
@@ -72,7 +77,7 @@ def test_two_views_are_read_in_their_order(models: dict[str, Any], images: torch
         there, back = model.study_tokens(study), model.study_tokens(study.flip(1))
         alone, twice = model.image_tokens(images[:1]), model.study_tokens(images[:1, None].expand(-1, 2, -1, -1, -1))
         projected = model.project_images(model.encode_images(images[:1]))
-        aligned = model.net.vision_proj(alone[:, 0])
+        aligned = model.project_studies(alone[:, 0])
     assert not torch.allclose(there, back, atol=1e-3)
     torch.testing.assert_close(alone, twice)
     torch.testing.assert_close(projected, aligned)
@@ -144,6 +149,58 @@ def test_a_net_for_questions_starts_from_the_seed_and_leaves_its_source_alone(mo
     assert all(torch.equal(value, before[name]) for name, value in source.state_dict().items())
 
 
+def test_padding_weighs_in_a_net_for_questions_where_it_is_not_masked(
+    models: dict[str, Any], images: torch.Tensor
+) -> None:
+    films = torch.nn.functional.interpolate(images, size=128)
+    questions, closed = ["is it so?", "is there a mass in the left lobe of the lung?"], torch.tensor([True, True])
+    for masked in (True, False):
+        net = _louder(models["pretrain"].question_net(3, 4, seed=1, mask_padding=masked).eval())
+        with torch.no_grad():
+            alone = net.encode_questions(films[:1], questions[:1], closed[:1])[0]
+            padded = net.encode_questions(films, questions, closed)[0][:1]
+        assert torch.allclose(alone, padded, rtol=1e-4, atol=1e-5) == masked
+
+
+def test_fine_tuned_weights_read_as_released_answer_alike_in_any_batch(models: dict[str, Any]) -> None:
+    model = _louder(deepcopy(models["vqa-rad"]))
+    assert not model.questions.typeatt.mask_padding
+    films = torch.rand(4, 3, 128, 128, generator=torch.Generator().manual_seed(3))
+    questions = ["where is it?", "is it?", "is there a mass in the left lobe?", "where is the lesion seen here?"]
+    closed = torch.tensor([False, True, True, False])
+    with torch.no_grad():
+        both = model.encode_questions(films, questions, closed)
+        alone = [model.encode_questions(films[i : i + 1], questions[i : i + 1], closed[i : i + 1]) for i in range(4)]
+        padded = model.questions.encode_questions(films, questions, closed)
+    assert [tuple(one.shape) for one in both] == [(2, 2), (2, 9)]
+    torch.testing.assert_close(both[0], torch.cat([alone[1][0], alone[2][0]]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(both[1], torch.cat([alone[0][1], alone[3][1]]), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(padded[0], both[0], rtol=1e-4, atol=1e-5), "the net itself pads, as the release does"
+    assert model.answer(films, questions) == [model.answer(films[i : i + 1], questions[i : i + 1])[0] for i in range(4)]
+
+
+def test_hyphens_of_queued_knowledge_are_not_read_whatever_its_mask_says(models: dict[str, Any]) -> None:
+    specific = deepcopy(models["pretrain-knowledge"].net.knowledge.specific)
+    ids = torch.tensor([102, 40, HYPHEN, 41, HYPHEN, 42, 103])
+    specific.ids_queue[:, :7], specific.mask_queue[:, :7] = ids, 1
+    generator = torch.Generator().manual_seed(4)
+    tokens, feature = torch.randn(2, 5, 24, generator=generator), torch.randn(2, 16, generator=generator)
+    with torch.no_grad():
+        unmasked = specific(tokens, feature)
+        specific.mask_queue[:, [2, 4]] = 0
+        masked = specific(tokens, feature)
+    assert torch.equal(unmasked, masked)
+
+
+def _louder(model: Any) -> Any:
+    """Weights five times as large: drawn ones of 0.02 tell questions apart by little."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(5)
+    return model
+
+
 def test_a_net_for_questions_learns_both_heads(models: dict[str, Any], images: torch.Tensor) -> None:
     net = models["pretrain"].question_net(2, 2, seed=1).train()
     films = torch.nn.functional.interpolate(images, size=128)
@@ -162,6 +219,50 @@ def test_an_answer_is_one_that_the_head_of_its_type_knows(models: dict[str, Any]
     assert models["vqa-rad"].answer(films, questions, ["LEFT ", "nothing"]) == ["LEFT "] * 3
     with pytest.raises(UsageError, match="none of the given answers"):
         models["vqa-rad"].answer(films, questions, ["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Right Lung,Upper Left", "right lung upper left"),
+        ("X-Ray", "x ray"),
+        ("X-ray.", "xray"),
+        ("None", "0"),
+        ("The  Heart", "heart"),
+        ("don't know", "Dont know"),
+    ],
+)
+def test_wordings_of_one_answer_are_one(one: str, other: str) -> None:
+    assert folded(one) == folded(other)
+
+
+def test_what_differs_in_a_number_a_word_or_nothing_but_marks_is_not_one() -> None:
+    wordings = ["1.5 cm", "15 cm", "5cm", "5 cm", "left", "left lung", "A", "?", "Brain-Edema", "左肺", "右肺"]
+    assert len({folded(one) for one in wordings}) == len(wordings)
+
+
+def test_no_class_of_slakes_own_lists_is_lost_whichever_wording_is_offered(shared: Path) -> None:
+    """The release's lists are the English answers of train and test as they are written: 35 and 225."""
+    train, test = _slake(shared, "train.json.gz"), _slake(shared, "test.json")
+    both = train + test
+    lists = [sorted({one for one, closed in both if closed is kind}) for kind in (True, False)]
+    assert [len(one) for one in lists] == [35, 225]
+    own = sorted({one for one, _ in train})
+    for offered in (own, [folded(one) for one in own], [one.upper() for one in own]):
+        allowed = [_allowed(tuple(known), offered) for known in lists]
+        assert [len(one) for one in allowed] == [35, 223], "two open answers are in the test part alone"
+        assert all(set(one.values()) <= set(offered) for one in allowed)
+
+
+def _slake(shared: Path, name: str) -> list[tuple[str, bool]]:
+    """SLAKE's English answers, blanks collapsed, and whether their questions are closed."""
+    data = (shared / "data" / "slake" / name).read_bytes()
+    rows = json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
+    return [
+        (" ".join(str(row["answer"]).split()), row["answer_type"].strip() == "CLOSED")
+        for row in rows
+        if row["q_lang"] == "en"
+    ]
 
 
 def test_a_question_of_5000_words_is_cut(models: dict[str, Any]) -> None:
@@ -185,8 +286,6 @@ def test_the_form_of_a_question_tells_its_type(question: str, closed: bool) -> N
 
 
 def test_the_form_agrees_with_the_annotated_type_of_real_questions(shared: Path) -> None:
-    import json
-
     rows = json.loads((shared / "data" / "vqa-rad" / "testset.json").read_text())
     agreed = [is_closed(row["question"]) == (row["answer_type"].strip() == "CLOSED") for row in rows]
     assert round(sum(agreed) / len(agreed), 3) == 0.991

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from vision_language_goldens import Drawn
+
     from medbench_methods.nets.aligned import AlignedEncoder
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
+    """The weights of BLIP's family by the rule, most of them drawn once; their files, 1.5 GB, are gone afterwards."""
+    from vision_language_goldens import Drawn
+
+    folder = tmp_path_factory.mktemp("drawn")
+    yield Drawn(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

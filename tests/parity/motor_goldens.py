@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize, pad
-from weights import _filled, golden_images, golden_sentences
+from vision_language_goldens import write
+from weights import golden_images, golden_sentences
 
 from medbench.capabilities import LoadRequest
 from medbench_methods import motor
-from medbench_methods.nets.blip_texts import BlipTokens
 from medbench_methods.nets.motor_flavour import MOTOR
+from medbench_methods.nets.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,36 +27,19 @@ if TYPE_CHECKING:
 CONTAINERS = {"model": ("optimizer", "config"), "state_dict": ("optimizer",), "model_state": ("optimizer_state",)}
 
 
-def is_left_out(key: str) -> bool:
-    """Keys that no model reads and that only make a golden file large: momentum copies, queues."""
-    return "_m." in key or "queue" in key
-
-
-def golden_motor_state(folder: Path, leave_out: Callable[[str], bool] = is_left_out) -> dict[str, Tensor]:
-    """The manifest's tensors by the rule, but for those left out; tied ones are one tensor, scalars are as constructed."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    tied, scalars = manifest["tied"], manifest["scalars"]
-    kept = {key: entry for key, entry in manifest["state_dict"].items() if not leave_out(key)}
-    drawn = {key: entry for key, entry in kept.items() if key not in tied and key not in scalars}
-    # The rule goes by the first of the tied names, which may itself be left out.
-    drawn |= {tied[key]: manifest["state_dict"][tied[key]] for key in kept if key in tied}
-    values = _filled(drawn)
-    return {key: torch.tensor(scalars[key]) if key in scalars else values[tied.get(key, key)] for key in kept}
-
-
 def golden_root(folder: Path, shared: Path) -> Path:
     """``folder`` as a checkpoints root that has the true vocabulary."""
     (folder / "tokenizers").symlink_to(shared / "data" / "vocab")
     return folder
 
 
-def load_motor(state: Mapping[str, Tensor], variant: str, container: str, root: Path) -> Any:
-    """The model of ``variant`` on these tensors, by the plugin's own loader; the file is gone afterwards."""
+def load_motor(state: Mapping[str, Tensor], container: str, root: Path, *variants: str) -> list[Any]:
+    """The models of ``variants`` on these tensors, by the plugin's own loader; the file is gone afterwards."""
     path = root / "checkpoint.pth"
-    torch.save({container: dict(state), "epoch": 1} | {name: {} for name in CONTAINERS[container]}, path)
-    model = motor.load(LoadRequest(variant=variant, checkpoint=path, assets=root))
+    write({container: dict(state), "epoch": 1} | {name: {} for name in CONTAINERS[container]}, path)
+    models = [motor.load(LoadRequest(variant=variant, checkpoint=path, assets=root)) for variant in variants]
     path.unlink()
-    return model
+    return models
 
 
 def two_views() -> Tensor:
@@ -65,12 +48,12 @@ def two_views() -> Tensor:
     return torch.stack([golden_images(), torch.from_numpy(values)], dim=1)
 
 
-def as_they_are(texts: BlipTexts, sentences: list[str]) -> BlipTokens:
+def as_they_are(texts: BlipTexts, sentences: list[str]) -> Tokens:
     """Texts without any cleaning, [CLS] first."""
     tokens = texts.answers(sentences)
     ids = tokens.ids.clone()
     ids[:, 0] = MOTOR.ids.cls
-    return BlipTokens(ids, tokens.mask)
+    return Tokens(ids, tokens.mask)
 
 
 @torch.inference_mode()
@@ -98,13 +81,6 @@ def match_arrays(model: Any, tokens: Tensor, suffix: str = "") -> dict[str, Tens
     texts = model.texts.fused(golden_sentences())
     cls = torch.stack([model.net.fused_states(one[None], texts)[:, 0] for one in tokens])
     return {f"itm_cls{suffix}": cls, f"itm_logits{suffix}": model.net.itm_head(cls)}
-
-
-def published_scores(logits: Tensor, cosine: Tensor, k: int) -> Tensor:
-    """(Q, C) match logit + cosine for the ``k`` candidates nearest by cosine, -100 elsewhere: the release's evaluation."""
-    scores = torch.full_like(cosine, -100.0)
-    nearest = cosine.topk(k, dim=1).indices
-    return scores.scatter(1, nearest, (logits + cosine).gather(1, nearest))
 
 
 def assert_motor(arrays: Mapping[str, NDArray[Any]], name: str, value: Tensor) -> None:

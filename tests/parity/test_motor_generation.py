@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
-from motor_goldens import assert_motor, golden_motor_state, golden_root, is_left_out, load_motor, two_views
+from motor_goldens import assert_motor, golden_root, load_motor, two_views
+from vision_language_goldens import assert_likeliest_two, is_left_out, likeliest_two, varied
 from weights import golden_arrays, golden_sentences
 
 from medbench_methods.nets.blip_search import beam_search, search
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+    from vision_language_goldens import Drawn
 
 VIEWS = {"motor-generation": "generation-mimic", "motor-generation-iu": "generation-iu"}
 MIN_LENGTH = 5
 RUNS = {"gen": ((1, 20), (3, 20), (3, 90)), "genv3": ((1, 20), (3, 20)), "genv4": ((1, 20), (3, 20))}
 GENERATED = "genv4_b3_l20"
 """The run that goes through the model's own `generate` as well."""
-END_BONUS = {"genv3": 3.0, "genv4": 4.0}
 
 
 @pytest.fixture(scope="module", params=sorted(VIEWS))
@@ -40,31 +40,19 @@ def golden(folder: Path) -> dict[str, NDArray[Any]]:
 
 @pytest.fixture(scope="module")
 def found(
-    folder: Path, golden: dict[str, NDArray[Any]], shared: Path, tmp_path_factory: pytest.TempPathFactory
+    folder: Path, golden: dict[str, NDArray[Any]], shared: Path, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     root = golden_root(tmp_path_factory.mktemp("motor"), shared)
-    state = golden_motor_state(folder, lambda key: is_left_out(key) or key.startswith("text_encoder.encoder."))
-    model = load_motor(state, VIEWS[folder.name], "state_dict", root)
+    state = drawn.state(folder, lambda key: is_left_out(key) or key.startswith("text_encoder.encoder."))
+    (model,) = load_motor(state, "state_dict", root, VIEWS[folder.name])
     with torch.no_grad():
         tokens = model.net.study_tokens(two_views())
         arrays = {"vit_tokens": tokens[:, golden["vit_token_index"]]} | learning_arrays(model, tokens)
         for name, runs in RUNS.items():
-            vary(model, END_BONUS.get(name))
-            for beams, length in runs:
-                arrays |= writing_arrays(model, tokens, golden, f"{name}_b{beams}_l{length}", beams, length)
-            vary(model, END_BONUS.get(name), back=True)
+            with varied(model.net.text_decoder, name.removeprefix("gen"), MOTOR.ids.sep):
+                for beams, length in runs:
+                    arrays |= writing_arrays(model, tokens, golden, f"{name}_b{beams}_l{length}", beams, length)
     return arrays
-
-
-def vary(model: Any, bonus: float | None, *, back: bool = False) -> None:
-    """The golden's further weights, which write varied tokens: smaller outputs of attention, a likelier end."""
-    if bonus is None:
-        return
-    decoder = model.net.text_decoder
-    for name, parameter in decoder.named_parameters():
-        if name.endswith("attention.output.dense.weight"):
-            parameter.mul_(1 / 0.3 if back else 0.3)
-    decoder.cls.predictions.bias[MOTOR.ids.sep] += -bonus if back else bonus
 
 
 def learning_arrays(model: Any, tokens: Tensor) -> dict[str, Tensor]:
@@ -91,12 +79,7 @@ def writing_arrays(
         arrays = {name: best.ids, f"{name}_score": best.scores, f"{name}_caption": captions_of(model, best.ids)}
         return arrays | ({"generated": model.generate(two_views(), **asked)} if name == GENERATED else {})
     ids = search(decoder, prompt, tokens, ids=MOTOR.ids, **asked)
-    # The two likeliest at each step, by forcing the golden's own ids; the end cannot come first.
-    forced = torch.from_numpy(golden[name])
-    logits = decoder(forced, attention_mask=torch.ones_like(forced), encoder_hidden_states=tokens).logits
-    steps = logits[:, len(prompt) - 1 : -1].clone()
-    steps[:, : MIN_LENGTH - len(prompt), MOTOR.ids.sep] = -torch.inf
-    top2 = steps.topk(2, dim=-1).values
+    top2 = likeliest_two(decoder, golden[name], tokens, prompt=len(prompt), min_length=MIN_LENGTH, end=MOTOR.ids.sep)
     return {name: ids, f"{name}_caption": captions_of(model, ids), f"{name}_top2": top2}
 
 
@@ -143,12 +126,8 @@ def test_score_of_a_beam_equals_the_golden(name: str, found: dict[str, Any], gol
 def test_likeliest_two_tokens_of_each_step_equal_the_golden(
     name: str, found: dict[str, Any], golden: dict[str, NDArray[Any]]
 ) -> None:
-    run = f"{name}_b1_l20"
-    prompt = golden["gen_prompt_ids"].shape[1]
-    for ours, theirs, ids in zip(found[f"{run}_top2"], golden[f"{run}_top2"], golden[run][:, prompt:], strict=True):
-        ended = np.flatnonzero(ids == MOTOR.ids.sep)
-        steps = int(ended[0]) + 1 if len(ended) else len(ids)  # what follows the end is padding
-        np.testing.assert_allclose(ours[:steps], theirs[:steps], rtol=1e-4, atol=1e-5)
+    run, prompt = f"{name}_b1_l20", golden["gen_prompt_ids"].shape[1]
+    assert_likeliest_two(found[f"{run}_top2"], golden[f"{run}_top2"], golden[run], prompt=prompt, end=MOTOR.ids.sep)
 
 
 def test_every_array_is_compared_or_given(found: dict[str, Any], golden: dict[str, NDArray[Any]]) -> None:

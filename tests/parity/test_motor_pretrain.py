@@ -10,20 +10,19 @@ import pytest
 import torch
 from motor_goldens import (
     assert_motor,
-    golden_motor_state,
     golden_root,
-    is_left_out,
     load_motor,
     match_arrays,
     text_arrays,
 )
 from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize, pad
+from vision_language_goldens import contrast_loss, is_left_out, step_momentum
 from weights import golden_arrays, golden_images, golden_sentences
 
 from medbench_methods.nets.blip_keys import published_key
 from medbench_methods.nets.blip_texts import clean_caption, load_texts
 from medbench_methods.nets.motor_flavour import MOTOR
-from medbench_methods.nets.motor_knowledge import merge
+from medbench_methods.nets.motor_knowledge import HYPHEN, merge
 from medbench_methods.nets.motor_net import node_ids
 from medbench_methods.nets.motor_phantom import sinusoids
 
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+    from vision_language_goldens import Drawn
 
-HYPHEN = 579
 FINDINGS = (
     "atelectasis",
     "cardiomegaly",
@@ -72,14 +71,15 @@ def golden(shared: Path) -> dict[str, NDArray[Any]]:
 
 
 @pytest.fixture(scope="module")
-def state(shared: Path, golden: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    state = golden_motor_state(shared / "golden" / "motor-pretrain", is_left_out)
-    queue = {name: torch.from_numpy(golden[f"sk_queue_{name}"]) for name in ("ids", "mask")}
-    width = 90 - queue["ids"].shape[1]
-    return state | {
+def state(shared: Path, golden: dict[str, NDArray[Any]], drawn: Drawn) -> dict[str, Tensor]:
+    """The queue's masks hide padding alone: that hyphens are not read is the model's doing."""
+    queued = torch.from_numpy(golden["sk_queue_ids"])
+    ids = pad(queued, (0, 90 - queued.shape[1]))
+    assert bool((ids == HYPHEN).any())
+    return drawn.state(shared / "golden" / "motor-pretrain", is_left_out) | {
         "create_knowledge.text_queue": fresh_queue(),
-        "create_knowledge.knowledge_input_ids_queue": pad(queue["ids"], (0, width)),
-        "create_knowledge.knowledge_attention_mask_queue": pad(queue["mask"], (0, width)).float(),
+        "create_knowledge.knowledge_input_ids_queue": ids,
+        "create_knowledge.knowledge_attention_mask_queue": (ids != MOTOR.ids.pad).float(),
     }
 
 
@@ -95,30 +95,23 @@ def root(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plain(state: dict[str, Tensor], root: Path) -> Any:
-    return load_motor(state, "pretrain", "model", root)
-
-
-@pytest.fixture(scope="module")
-def knowing(state: dict[str, Tensor], root: Path) -> Any:
-    return load_motor(state, "pretrain-knowledge", "model", root)
-
-
-@pytest.fixture(scope="module")
-def found(plain: Any, knowing: Any, golden: dict[str, NDArray[Any]], root: Path, shared: Path) -> dict[str, Tensor]:
+def found(
+    state: dict[str, Tensor], golden: dict[str, NDArray[Any]], root: Path, shared: Path, drawn: Drawn
+) -> dict[str, Tensor]:
+    plain, knowing = load_motor(state, "model", root, "pretrain", "pretrain-knowledge")
     with torch.no_grad():
         arrays = plain_arrays(plain, golden)
         arrays |= general_arrays(knowing, golden)
         arrays |= label_arrays(plain, arrays["image_feat_gk"], root)
         arrays |= specific_arrays(knowing, golden, arrays)
+        copies = momentum_copies(knowing, shared, drawn)
         # Last, because it turns the model into its momentum copy.
-        return arrays | {"fwd_losses": losses(arrays, golden, *momentum_features(knowing, arrays, shared))}
+        return arrays | {"fwd_losses": losses(arrays, golden, *momentum_features(knowing, arrays, copies))}
 
 
 def plain_arrays(model: Any, golden: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    images = golden_images()
-    tokens = model.image_tokens(images)
-    feature = normalize(model.project_images(model.encode_images(images)), dim=-1)
+    tokens = model.image_tokens(golden_images())
+    feature = normalize(model.project_images(tokens[:, 0]), dim=-1)
     arrays = text_arrays(model)
     return (
         arrays
@@ -135,7 +128,7 @@ def general_arrays(model: Any, golden: dict[str, NDArray[Any]]) -> dict[str, Ten
     nodes = knowledge.tags(ids)
     first, last = knowledge.general.layers
     between = first(raw, nodes.expand(2, -1, -1))
-    attention = last.src_attn.weights(last.sublayer[0].norm(between), nodes.expand(2, -1, -1))
+    attention = attention_weights(last.src_attn, last.sublayer[0].norm(between), nodes.expand(2, -1, -1))
     tokens = knowledge.read_general(raw, ids)
     return {
         "gk_pe_constructed": sinusoids(20, 768)[:, ::64],
@@ -146,6 +139,16 @@ def general_arrays(model: Any, golden: dict[str, NDArray[Any]]) -> dict[str, Ten
         "gk_attn": attention[:, :, [0, 1, 98, 196]],
         "image_feat_gk": normalize(model.project_images(tokens[:, 0]), dim=-1),
     }
+
+
+def attention_weights(layer: Any, queries: Tensor, context: Tensor) -> Tensor:
+    """(B, heads, T, S): how much each query reads of each part of the context."""
+    query, key = (
+        linear(states).unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+        for linear, states in zip(layer.linears, (queries, context), strict=False)
+    )
+    scores: Tensor = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+    return scores.softmax(dim=-1)
 
 
 def label_arrays(model: Any, feature: Tensor, root: Path) -> dict[str, Tensor]:
@@ -165,7 +168,7 @@ def specific_arrays(model: Any, golden: dict[str, NDArray[Any]], arrays: dict[st
     queued = model.texts.embedded(TRIPLETS)
     chosen = model.net.knowledge.specific.retrieve(arrays["image_feat_gk"])
     tokens = model.image_tokens(golden_images())
-    feature = normalize(model.project_images(model.encode_images(golden_images())), dim=-1)
+    feature = normalize(model.project_images(tokens[:, 0]), dim=-1)
     reports = model.texts.answers([clean_caption(text, 90) for text in golden_sentences()])
     each = tokens[[0, 1, 0, 1]]
     logits = model.net.text_decoder(reports.ids, attention_mask=reports.mask, encoder_hidden_states=each).logits
@@ -184,21 +187,24 @@ def specific_arrays(model: Any, golden: dict[str, NDArray[Any]], arrays: dict[st
     }
 
 
-def momentum_features(model: Any, arrays: dict[str, Tensor], shared: Path) -> tuple[Tensor, Tensor]:
-    """Features of both images and of the first two texts by the momentum copy, one step of 0.995 on.
-
-    The texts of the batch are in the queue by then, so that the copy reads them too.
-    """
+def momentum_copies(model: Any, shared: Path, drawn: Drawn) -> dict[str, Tensor]:
+    """By the name of each parameter that has one."""
     copied = {"vision_model", "vision_proj", "text_encoder", "text_proj"}
     names = {name: published_key(name) for name, _ in model.net.named_parameters() if name.partition(".")[0] in copied}
     general = {name for name, _ in model.net.named_parameters() if name.startswith("knowledge.general.")}
     names |= {name: name.replace("knowledge.general.", "cross_attn.") for name in general}
-    momentum = {name: "_m.".join(key.split(".", 1)) for name, key in names.items() if "crossattention" not in key}
-    wanted = set(momentum.values())
-    drawn = golden_motor_state(shared / "golden" / "motor-pretrain", lambda key: key not in wanted)
-    for name, key in momentum.items():
-        parameter = model.net.get_parameter(name)
-        parameter.mul_(0.005).add_(0.995 * drawn[key])
+    keys = {name: "_m.".join(key.split(".", 1)) for name, key in names.items() if "crossattention" not in key}
+    wanted = set(keys.values())
+    copies = drawn.state(shared / "golden" / "motor-pretrain", lambda key: key not in wanted)
+    return {name: copies[key] for name, key in keys.items()}
+
+
+def momentum_features(model: Any, arrays: dict[str, Tensor], copies: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Features of both images and of the first two texts by the momentum copy, one step on.
+
+    The texts of the batch are in the queue by then, so that the copy reads them too.
+    """
+    step_momentum(model.net, copies)
     model.net.knowledge.specific.text_queue[:, :2] = arrays["text_feat"][:2].T
     images = normalize(model.project_images(model.encode_images(golden_images())), dim=-1)
     return images, normalize(model.encode_texts(golden_sentences()[:2]), dim=-1)
@@ -220,20 +226,6 @@ def losses(arrays: dict[str, Tensor], golden: dict[str, NDArray[Any]], image_m: 
     language = arrays["lm_loss_sum"][:2].sum() / tokens
     labels = binary_cross_entropy(arrays["label_prob"], torch.from_numpy(golden["fwd_label"]))
     return torch.stack([contrast, matches, language, labels])
-
-
-def contrast_loss(
-    image: Tensor, text: Tensor, image_m: Tensor, text_m: Tensor, image_queue: NDArray[Any], text_queue: NDArray[Any]
-) -> Tensor:
-    """Soft targets of the momentum copy, 0.4 of them, over the batch and both queues; temperature 0.07."""
-    texts = torch.cat([text_m.T, torch.from_numpy(text_queue)], dim=1) / 0.07
-    images = torch.cat([image_m.T, torch.from_numpy(image_queue)], dim=1) / 0.07
-    exact = torch.eye(2, texts.shape[1])
-    halves = [
-        cross_entropy(own @ others, 0.4 * (own_m @ others).softmax(dim=1) + 0.6 * exact)
-        for own, own_m, others in ((image, image_m, texts), (text, text_m, images))
-    ]
-    return torch.stack(halves).mean()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from motor_goldens import assert_motor, golden_motor_state, golden_root, load_motor
+from motor_goldens import assert_motor, golden_root, load_motor
 from weights import golden_arrays, golden_images
 
 from medbench_methods.nets.motor_flavour import MOTOR
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+    from vision_language_goldens import Drawn
 
 IMAGES = [0, 1, 1, 0]
 CLOSED = torch.tensor([True, False, True, False])
@@ -53,14 +54,10 @@ def questions(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def model(folder: Path, shared: Path, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Any:
     root = golden_root(tmp_path_factory.mktemp("motor"), shared)
-    for name, size in (("close", 35), ("open", 225)):
-        (root / f"{name}_label2ans.json").write_text(json.dumps([f"answer {index}" for index in range(size)]))
-    state = golden_motor_state(folder, lambda key: not key.startswith((*KEPT, *HEADS)))
-    model = load_motor(state, "vqa-slake", "model_state", root)
-    model.questions.typeatt.mask_padding = False  # as released
-    return model
+    state = drawn.state(folder, lambda key: not key.startswith((*KEPT, *HEADS)))
+    return load_motor(state, "model_state", root, "vqa-slake")[0]
 
 
 @pytest.fixture(scope="module")
@@ -123,16 +120,15 @@ def test_released_scores_follow_from_the_logits(found: dict[str, Tensor], golden
         np.testing.assert_array_equal((chosen * label).numpy(), golden[f"score_{head}"])
 
 
-def test_masked_padding_makes_an_answer_independent_of_the_other_questions(model: Any, questions: list[str]) -> None:
-    net, images = model.questions, golden_images(128)[[0, 1]]
-    net.typeatt.mask_padding = True
-    try:
-        with torch.no_grad():
-            together = net.encode_questions(images, ["is it?", questions[1]], torch.tensor([True, True]))[0]
-            alone = net.encode_questions(images[:1], ["is it?"], torch.tensor([True]))[0]
-    finally:
-        net.typeatt.mask_padding = False
-    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-4)
+def test_the_model_asks_without_padding_whatever_the_batch(
+    found: dict[str, Any], golden: dict[str, NDArray[Any]], model: Any, questions: list[str]
+) -> None:
+    """Questions of a batch get the logits that the release gives to each of them alone."""
+    with torch.no_grad():
+        closed, open_ = model.encode_questions(golden_images(128)[IMAGES], questions, CLOSED)
+    assert_motor(golden, "single0_logits", closed[:1])
+    assert_motor(golden, "single1_logits", open_[:1])
+    assert not torch.allclose(closed[:1], found["logits_close"][:1], rtol=1e-4, atol=1e-5), "there padding is read"
 
 
 def test_every_array_is_compared_or_the_tasks(found: dict[str, Tensor], golden: dict[str, NDArray[Any]]) -> None:

@@ -133,7 +133,7 @@ def _scaled(key: str, draw: NDArray[Any]) -> NDArray[Any]:
         return 0.1 * draw
     if draw.ndim == 1:
         return 1 + 0.1 * draw if key.endswith("weight") else 0.02 * draw
-    return draw / math.sqrt(math.prod(draw.shape[1:]))
+    return np.divide(draw, math.sqrt(math.prod(draw.shape[1:])), out=draw)
 
 
 def _as_constructed(key: str, shape: tuple[int, ...]) -> Tensor:

@@ -25,8 +25,7 @@ FILES = {  # variant: its file, its title, the keys that are no part of the enco
     "mevf-autoencoder": ("mevf_medical_autoencoder", "MEVF auto-encoder", ("tran_conv", "conv4.", "conv5.")),
     "mevf-maml": ("mevf_medical_maml_cnn", "MEVF MAML network", ()),
 }
-STRIDES = {"mevf-autoencoder": 4, "cifar-resnet20": 4, "cifar-resnet32": 4, "random-resnet20": 4}
-"""Of the maps of those whose maps divide their input; the MAML network's do not."""
+DENSE = frozenset(FILES) - {"mevf-maml"}  # whose maps divide their input
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -40,7 +39,7 @@ SPEC = MethodSpec(
                 id=name,
                 title=title,
                 checkpoint=CheckpointSource(filename=f"small-encoders/{file}.safetensors"),
-                capabilities=frozenset({"ImageEncoder", *({"DenseImageEncoder"} if name in STRIDES else ())}),
+                capabilities=frozenset({"ImageEncoder", *({"DenseImageEncoder"} if name in DENSE else ())}),
             )
             for name, (file, title, _) in FILES.items()
         ),
@@ -109,10 +108,7 @@ def _encoder(trunk: nn.Module, images_as: Preprocess) -> nn.Module:
     widths = [one.out_channels for one in trunk.modules() if isinstance(one, nn.Conv2d)]
 
     class SmallEncoder(nn.Module):
-        """`ImageEncoder`: 64 features, the trunk's maps averaged, the auto-encoder's 16 over a grid of 2 x 2.
-
-        `DenseImageEncoder`: those maps, a quarter of the input's size.
-        """
+        """`ImageEncoder`: 64 features, the maps averaged, the auto-encoder's 16 over 2 x 2. `DenseImageEncoder`: the maps."""
 
         embed_dim, preprocess = 64, images_as
         channels, strides = (widths[-1],), (4,)

@@ -30,7 +30,7 @@ SPEC = MethodSpec(
     id="blip",
     title="BLIP",
     summary="Bootstrapped language-image pre-training on natural images, ViT-B/16: contrast, matches, captions and questions."
-    " It reads 30 words and 35 tokens of a text.",
+    " It reads 30 words and 35 tokens of a text. What it answers does not depend on the batch; in the release it does.",
     variants=(
         _variant("pretrain", "pre-trained", "model_base.pth", _PRETRAINED, MATCHES | WRITES),
         _variant("retrieval-coco", "retrieval (COCO)", "model_base_retrieval_coco.pth", _FINETUNED, MATCHES),

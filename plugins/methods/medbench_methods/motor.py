@@ -42,7 +42,7 @@ SPEC = MethodSpec(
     id="motor",
     title="MOTOR",
     summary="Medical knowledge enhanced BLIP (ViT-B/16, SciBERT). No weights are released: the variants read what the"
-    " authors' scripts save.",
+    " authors' scripts save. Questions are asked without padding, which in the release makes answers depend on their batch.",
     variants=(
         _variant("pretrain", "pre-trained, plain image encoder", "checkpoint_29.pth", MATCHES | WRITES),
         _variant(
@@ -54,7 +54,12 @@ SPEC = MethodSpec(
             texts=(),
         ),
         _variant("retrieval", "fine-tuned for retrieval, one view", "retrieval/checkpoint_best.pth", MATCHES),
-        _variant("retrieval-iu", "fine-tuned for retrieval, two views", "retrieval-iu/checkpoint_best.pth", MATCHES),
+        _variant(
+            "retrieval-iu",
+            "fine-tuned for retrieval, two views",
+            "retrieval-iu/checkpoint_best.pth",
+            MATCHES | {"StudyEncoder"},
+        ),
         _variant("generation-mimic", "fine-tuned for reports, one view", "generation-mimic/model_best.pth", WRITES),
         _variant("generation-iu", "fine-tuned for reports, two views", "generation-iu/model_best.pth", WRITES),
         _variant("diagnosis", "fine-tuned for diagnosis", "diagnosis/current_checkpoint.pth", IMAGES, texts=()),

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from medbench.errors import UsageError
 from medbench_methods.nets.blip_search import search
-from medbench_methods.nets.blip_texts import BlipTokens
+from medbench_methods.nets.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Ranking(NamedTuple):
 def ranked_answers(
     net: BlipNet,
     image_tokens: Tensor,
-    questions: BlipTokens,
+    questions: Tokens,
     answers: Sequence[str],
     texts: BlipTexts,
     *,
@@ -57,23 +57,17 @@ def ranked_answers(
     return [_rank(net, states[row : row + 1, :length], candidates, size) for row, length in enumerate(lengths)]
 
 
-def written_answers(
-    net: BlipNet, image_tokens: Tensor, questions: BlipTokens, texts: BlipTexts, *, as_released: bool = False
-) -> Tensor:
+def written_answers(net: BlipNet, image_tokens: Tensor, questions: Tokens, texts: BlipTexts) -> Tensor:
     """(B, N, C) and B questions -> (B, T) ids, [DEC] first, padded: beam 3, at most 10 tokens.
 
-    ``as_released`` lets the decoder read the states at a question's padding, as ranking does not: an answer then depends on
-    the longest question of its batch. Otherwise questions of a length are answered together, each without padding.
+    Questions of a length are answered together, each without padding. The release lets the decoder read the states at a
+    question's padding, as its ranking does not: there an answer depends on the longest question of its batch.
     """
     states = net.fused_states(image_tokens, questions)
-    if as_released:
-        return _write(net, states, texts)
-    lengths = questions.mask.sum(dim=1)
     written: dict[int, Tensor] = {}
-    for length in lengths.unique().tolist():
-        rows = (lengths == length).nonzero()[:, 0]
+    for length, rows in questions.rows_by_length().items():
         written |= dict(zip(rows.tolist(), _write(net, states[rows.to(states.device), :length], texts), strict=True))
-    return pad_sequence([written[row] for row in range(len(lengths))], batch_first=True, padding_value=texts.ids.pad)
+    return pad_sequence([written[row] for row in range(len(written))], batch_first=True, padding_value=texts.ids.pad)
 
 
 def _write(net: BlipNet, states: Tensor, texts: BlipTexts) -> Tensor:
@@ -88,8 +82,8 @@ def _write(net: BlipNet, states: Tensor, texts: BlipTexts) -> Tensor:
     )
 
 
-def _rank(net: BlipNet, state: Tensor, candidates: BlipTokens, size: int) -> Ranking:
+def _rank(net: BlipNet, state: Tensor, candidates: Tokens, size: int) -> Ranking:
     """One question's states (1, T, C), without padding."""
     first = net.text_decoder(candidates.ids[:1, :1], encoder_hidden_states=state).logits[0, 0]
     order = first.softmax(dim=-1)[candidates.ids[:, 1]].topk(size).indices
-    return Ranking(order, net.caption_losses(state, BlipTokens(candidates.ids[order], candidates.mask[order])))
+    return Ranking(order, net.caption_losses(state, Tokens(candidates.ids[order], candidates.mask[order])))

@@ -15,11 +15,12 @@ from medbench_methods.nets.blip_net import MATCH, BlipNet
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medbench_methods.nets.blip_texts import BlipTexts, BlipTokens
+    from medbench_methods.nets.blip_texts import BlipTexts
+    from medbench_methods.nets.tokens import Tokens
 
 
 def token_maps(
-    net: BlipNet, images: Tensor, tokens: BlipTokens, texts: BlipTexts, target: Literal["logit", "nll"]
+    net: BlipNet, images: Tensor, tokens: Tokens, texts: BlipTexts, target: Literal["logit", "nll"]
 ) -> list[TokenMap]:
     """(1, 3, H, W) and (1, T) tokens -> a map (h, w) for each token but the first and the last ([SEP]).
 
@@ -30,7 +31,7 @@ def token_maps(
     of the two correlate at -0.86 and the maps at -0.21. Padding would be left out; one text has none.
     """
     with torch.enable_grad():
-        attention, gradient = _attention(net, images, tokens, target)
+        attention, gradient = attention_of(net, images, tokens, target)
     relevance = (attention * gradient.clamp(min=0)).mean(dim=1)[0, 1:-1, 1:]
     height, width = (side // net.vision_model.config.patch_size for side in images.shape[-2:])
     maps = relevance.detach().unflatten(1, (height, width))
@@ -38,8 +39,8 @@ def token_maps(
     return [TokenMap(piece, one) for piece, one in zip(pieces, maps, strict=True)]
 
 
-def _attention(
-    net: BlipNet, images: Tensor, tokens: BlipTokens, target: Literal["logit", "nll"]
+def attention_of(
+    net: BlipNet, images: Tensor, tokens: Tokens, target: Literal["logit", "nll"]
 ) -> tuple[Tensor, Tensor]:
     """Cross-attention (1, heads, T, N) of the chosen layer, and the gradient of the target by it."""
     layers = net.text_encoder.encoder.layer

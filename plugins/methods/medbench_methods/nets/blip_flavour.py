@@ -6,10 +6,16 @@ Sources: BLIP release (salesforce/BLIP 056a169: ``models/blip.py``, ``data/utils
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from medbench.capabilities import Preprocess
+from medbench_methods.nets.loading import DOWNLOAD_AGAIN
+
+POSITIONS = 512
+"""Of BERT, and of every published file."""
+COPY_AGAIN = "copy the file again from where it was trained"
+"""Mends a broken file of a method that publishes none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,8 @@ class TextLimits:
     """Words kept by the cleaning, then tokens kept with the special ones.
 
     ``words`` of captions, ``question_words`` of questions; tokens of a text that is embedded, ``match``ed with an image,
-    learnt as a ``caption`` with its prompt, asked as a ``question``, and looked for in an image (``maps``).
+    learnt as a ``caption`` with its prompt, asked as a ``question``, looked for in an image (``maps``), and ranked as an
+    ``answer``, which the releases do not cut: BERT has no more positions.
     """
 
     words: int
@@ -38,6 +45,12 @@ class TextLimits:
     caption: int
     question: int
     maps: int
+    answer: int = POSITIONS
+
+    def within(self, positions: int) -> TextLimits:
+        """The same for a net that reads no more tokens than ``positions``."""
+        kinds = ("embedding", "match", "caption", "question", "maps", "answer")
+        return replace(self, **{kind: min(getattr(self, kind), positions) for kind in kinds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +59,8 @@ class BlipFlavour:
 
     ``vocabulary`` is its folder under ``<checkpoints>/tokenizers/``, ``hub_id`` the model it belongs to. Rows of the word
     embeddings are `vocabulary_size`; depths, widths and the size of images are read from the tensors. ``container_keys``
-    are what the weights lie under, in order of preference; ``file`` is what to call the published file in an error.
+    are what the weights lie under, in order of preference, MOTOR's among them, so that its files are told from BLIP's. In an
+    error, ``file`` is what to call the file, and ``mend`` what to do about a broken one.
     """
 
     method: str
@@ -59,8 +73,9 @@ class BlipFlavour:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: Literal["bilinear", "bicubic"]
+    mend: str
     prompt: str = "a picture of "
-    container_keys: tuple[str, ...] = field(default=("model", "state_dict"))
+    container_keys: tuple[str, ...] = ("model", "state_dict", "model_state")
 
     @property
     def vocabulary_size(self) -> int:
@@ -85,6 +100,7 @@ BLIP = BlipFlavour(
     mean=(0.48145466, 0.4578275, 0.40821073),
     std=(0.26862954, 0.26130258, 0.27577711),
     interpolation="bicubic",
+    mend=DOWNLOAD_AGAIN,
 )
 """As its retrieval evaluation, caption training and question answering read texts."""
 
@@ -93,6 +109,7 @@ BRAIN_BLIP = replace(
     method="brain-blip",
     title="brain BLIP",
     file="checkpoint that the brain release's scripts save",
+    mend=COPY_AGAIN,
     limits=replace(BLIP.limits, words=200, caption=200, maps=200),
 )
 """Captions keep 200 words; its retrieval evaluation still cuts texts at 35 tokens (``train_retrieval.py``, line 87)."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from transformers import BlipTextConfig, BlipVisionConfig
 
+from medbench_methods.nets.loading import told_shape
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -89,15 +91,14 @@ def kind_of(keys: Mapping[str, object]) -> Kind | None:
 
 
 def vision_config(tensors: Mapping[str, Tensor]) -> BlipVisionConfig:
-    """The image encoder of that shape. Raises `KeyError` for a tensor that is not there."""
-    patches = tensors["visual_encoder.patch_embed.proj.weight"]
-    width, patch = patches.shape[0], patches.shape[-1]
-    side = math.isqrt(tensors["visual_encoder.pos_embed"].shape[1] - 1)
+    """The image encoder of that shape. Raises `UntoldError` where a tensor does not tell it."""
+    width, _, _, patch = told_shape(tensors, "visual_encoder.patch_embed.proj.weight", 4)
+    side = math.isqrt(told_shape(tensors, "visual_encoder.pos_embed", 3)[1] - 1)
     return BlipVisionConfig(
         hidden_size=width,
-        intermediate_size=tensors["visual_encoder.blocks.0.mlp.fc1.weight"].shape[0],
+        intermediate_size=told_shape(tensors, "visual_encoder.blocks.0.mlp.fc1.weight", 2)[0],
         num_hidden_layers=_depth(tensors, "visual_encoder.blocks."),
-        num_attention_heads=_heads(width),
+        num_attention_heads=heads_of(width),
         image_size=side * patch,
         patch_size=patch,
         hidden_act="gelu",
@@ -106,21 +107,24 @@ def vision_config(tensors: Mapping[str, Tensor]) -> BlipVisionConfig:
     )
 
 
-def text_config(tensors: Mapping[str, Tensor], prefix: str, flavour: BlipFlavour) -> BlipTextConfig:
-    """The text net under ``prefix`` (``text_encoder.``, ``text_decoder.bert.``). Raises `KeyError` as `vision_config`.
+def text_config(
+    tensors: Mapping[str, Tensor], prefix: str, flavour: BlipFlavour, *, crosses: bool = True
+) -> BlipTextConfig:
+    """The text net under ``prefix`` (``text_encoder.``, ``text_decoder.bert.``). Raises `UntoldError` as `vision_config`.
 
-    ``is_decoder`` is what makes transformers build cross-attention; the encoder is run without a causal mask.
+    ``is_decoder`` is what makes transformers build cross-attention, as most ``crosses`` to the image; an encoder is run
+    without a causal mask.
     """
-    words = tensors[f"{prefix}embeddings.word_embeddings.weight"]
-    width = words.shape[1]
+    vocabulary, width = told_shape(tensors, f"{prefix}embeddings.word_embeddings.weight", 2)
+    cross = f"{prefix}encoder.layer.0.crossattention.self.key.weight"
     return BlipTextConfig(
-        vocab_size=words.shape[0],
+        vocab_size=vocabulary,
         hidden_size=width,
-        encoder_hidden_size=tensors[f"{prefix}encoder.layer.0.crossattention.self.key.weight"].shape[1],
-        intermediate_size=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
+        encoder_hidden_size=told_shape(tensors, cross, 2)[1] if crosses else width,
+        intermediate_size=told_shape(tensors, f"{prefix}encoder.layer.0.intermediate.dense.weight", 2)[0],
         num_hidden_layers=_depth(tensors, f"{prefix}encoder.layer."),
-        num_attention_heads=_heads(width),
-        max_position_embeddings=tensors[f"{prefix}embeddings.position_embeddings.weight"].shape[0],
+        num_attention_heads=heads_of(width),
+        max_position_embeddings=told_shape(tensors, f"{prefix}embeddings.position_embeddings.weight", 2)[0],
         hidden_act="gelu",
         layer_norm_eps=TEXT_EPS,
         hidden_dropout_prob=DROPOUT,
@@ -130,13 +134,14 @@ def text_config(tensors: Mapping[str, Tensor], prefix: str, flavour: BlipFlavour
         bos_token_id=flavour.ids.dec,
         eos_token_id=flavour.ids.sep,
         sep_token_id=flavour.ids.sep,
-        is_decoder=True,
+        is_decoder=crosses,
     )
+
+
+def heads_of(width: int) -> int:
+    """Attention heads of a net of that width; twelve in the published ones."""
+    return max(1, width // HEAD_WIDTH)
 
 
 def _depth(tensors: Mapping[str, Tensor], prefix: str) -> int:
     return len({key.removeprefix(prefix).partition(".")[0] for key in tensors if key.startswith(prefix)})
-
-
-def _heads(width: int) -> int:
-    return max(1, width // HEAD_WIDTH)

@@ -1,4 +1,4 @@
-"""Checkpoints of BLIP's family: told apart from others and from each other, checked, and filled in.
+"""Checkpoints of BLIP's family: told apart from others and from each other, checked, and filled in; MOTOR's too.
 
 Container: ``torch.save`` of ``model``, ``optimizer``, ``config``, ``epoch`` (BLIP release, ``pretrain.py``,
 ``train_retrieval.py``, ``train_caption.py``, ``train_vqa.py``). Momentum copies, queues and the temperature are not read.
@@ -6,8 +6,8 @@ Container: ``torch.save`` of ``model``, ``optimizer``, ``config``, ``epoch`` (BL
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import torch
 
@@ -16,8 +16,8 @@ from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench_methods.nets.blip_keys import PARTS, Kind, Part, is_spare, kind_of, published_key
 from medbench_methods.nets.blip_model import BlipModel, make_model
 from medbench_methods.nets.blip_net import BlipNet, make_net, tie_decoder
-from medbench_methods.nets.blip_texts import load_texts
-from medbench_methods.nets.loading import fill, match, require, shapes_of
+from medbench_methods.nets.blip_texts import TextsReader
+from medbench_methods.nets.loading import UntoldError, fill, match, require, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from medbench.capabilities import LoadRequest
     from medbench_methods.nets.blip_flavour import BlipFlavour
 
+_Kind = TypeVar("_Kind", bound=str)
 PARALLEL = "module."
-WORDS = ("text_encoder.embeddings.word_embeddings.weight", "text_decoder.bert.embeddings.word_embeddings.weight")
+WORDS = "embeddings.word_embeddings.weight"
+"""Ends the table of words of every part, momentum copies and MOTOR's among them."""
 NAMES: Mapping[Kind, str] = {
     "pretrain": "a pre-trained model",
     "retrieval": "a model fine-tuned for retrieval",
@@ -47,7 +49,7 @@ _SIGNS = (
     ("crossattention.self0.", "BLIP fine-tuned for pairs of images (NLVR)", None),
     ("vision_model.embeddings.", "BLIP in transformers' form", None),
 )
-_MOTOR_SIGNS = ("create_knowledge.", "tag_encoder.", "iu_proj.", "question_linear.")
+_MOTOR_SIGNS = ("create_knowledge.", "tag_encoder.", "iu_proj.", "question_linear.", "BLIP.")
 _VOCABULARIES = {30524: ("BLIP", "blip"), 31092: ("MOTOR", "motor")}
 _TIED = (
     ("text_decoder.cls.predictions.decoder.weight", "text_decoder.bert.embeddings.word_embeddings.weight"),
@@ -55,19 +57,58 @@ _TIED = (
 )
 
 
-def load_blip(request: LoadRequest, flavour: BlipFlavour, kinds: Mapping[str, tuple[Kind, ...]]) -> BlipModel:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds(Generic[_Kind]):
+    """The kinds of file that a method's variants read.
+
+    ``of`` tells a file's kind by its keys (None: not the method's), ``names`` says what it is, and ``read`` which kinds each
+    variant reads.
+    """
+
+    of: Callable[[Mapping[str, object]], _Kind | None]
+    names: Mapping[_Kind, str]
+    read: Mapping[str, tuple[_Kind, ...]]
+
+
+class File(NamedTuple, Generic[_Kind]):
+    """A file's tensors under their published names, and what kind of file it is."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    kind: _Kind
+
+
+def load_blip(request: LoadRequest, flavour: BlipFlavour, read: Mapping[str, tuple[Kind, ...]]) -> BlipModel:
     """The model that ``request`` asks for, in eval mode; its vocabulary is read at the first text.
 
-    ``kinds`` says which kinds of file each of the method's variants reads. Raises `MissingCheckpointError` where there is no
+    ``read`` says which kinds of file each of the method's variants reads. Raises `MissingCheckpointError` where there is no
     file, and `CheckpointError` for one that is truncated, of another method or kind, or whose tensors do not fit.
     """
+    path, tensors, kind = read_file(request, flavour, Kinds(of=kind_of, names=NAMES, read=read))
+    net = load_net(path, tensors, PARTS[kind], flavour)
+    return make_model(net, flavour, TextsReader(request.assets, flavour, net.positions)).eval()
+
+
+def read_file(request: LoadRequest, flavour: BlipFlavour, kinds: Kinds[_Kind]) -> File[_Kind]:
+    """The file of the variant that is asked for. Raises as `load_blip`; another variant's is named with its readers."""
     if request.checkpoint is None:
         raise MissingCheckpointError(f"{flavour.method}@{request.variant} needs its checkpoint file")
     path = request.checkpoint
     tensors = read_blip(path, flavour)
-    kind = _check_kind(path, tensors, flavour, request.variant, kinds)
-    net = load_net(path, tensors, PARTS[kind], flavour)
-    return make_model(net, flavour, partial(load_texts, request.assets, flavour)).eval()
+    kind = kinds.of(tensors)
+    if kind is None:
+        raise CheckpointError(
+            f"{path}: this is not a {flavour.title} checkpoint by its keys (it holds {next(iter(tensors))}, ...)",
+            fix=f"point medbench at the {flavour.file}",
+        )
+    if kind not in kinds.read[request.variant]:
+        readers = [f"{flavour.method}@{name}" for name, read in kinds.read.items() if kind in read]
+        raise CheckpointError(
+            f"{path}: this is {kinds.names[kind]} of {flavour.title} by its keys, which {flavour.method}@{request.variant}"
+            " does not read",
+            fix=f"use --methods {' or '.join(readers)}" if readers else f"point medbench at the {flavour.file}",
+        )
+    return File(path, tensors, kind)
 
 
 def read_blip(path: Path, flavour: BlipFlavour) -> dict[str, Tensor]:
@@ -79,6 +120,7 @@ def read_blip(path: Path, flavour: BlipFlavour) -> dict[str, Tensor]:
     if all(key.startswith(PARALLEL) for key in tensors):
         tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
     _check_method(path, tensors, flavour)
+    _check_vocabulary(path, tensors, flavour)
     return dict(tensors)
 
 
@@ -96,14 +138,12 @@ def load_net(
     what = f"{flavour.title} ({', '.join(sorted(parts)) or 'image encoder'})"
     try:
         net = make_net(tensors, parts, flavour)
-    except KeyError as error:
-        raise CheckpointError(
-            f"{path} does not fit {what}: 1 missing key ({error.args[0]})", fix="download the published file again"
-        ) from error
+    except UntoldError as error:
+        raise CheckpointError(f"{path} does not fit {what}: {error}", fix=flavour.mend) from error
     shapes = {published_key(name): shape for name, shape in shapes_of(net).items()}
     matching = match(tensors, shapes, prefixes={"": ""}, ignore=lambda key: is_spare(key) or spare(key))
-    require(matching, path, what)
-    _check_ties(path, tensors, parts)
+    require(matching, path, what, fix=flavour.mend)
+    _check_ties(path, tensors, parts, flavour)
     fill(net, {name: tensors[published_key(name)] for name in shapes_of(net)})
     tie_decoder(net)
     return net
@@ -122,41 +162,26 @@ def _check_method(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavou
         raise CheckpointError(
             f"{path}: this is a MOTOR checkpoint (it holds {own}*), not {flavour.title}", fix="use --methods motor"
         )
-    rows = next((tensors[key].shape[0] for key in WORDS if key in tensors), flavour.vocabulary_size)
-    if rows != flavour.vocabulary_size:
-        other = _VOCABULARIES.get(rows)
+
+
+def _check_vocabulary(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavour) -> None:
+    for key, words in tensors.items():
+        if not key.endswith(WORDS) or words.ndim != 2 or len(words) == flavour.vocabulary_size:
+            continue  # what has other axes is refused where the net's sizes are read
+        other = _VOCABULARIES.get(len(words))
         raise CheckpointError(
-            f"{path} knows {rows:,} tokens, not the {flavour.vocabulary_size:,} of {flavour.title}"
+            f"{path}: {key} knows {len(words):,} tokens, not the {flavour.vocabulary_size:,} of {flavour.title}"
             + (f": that is {other[0]}'s vocabulary" if other else ""),
             fix=f"use --methods {other[1]}" if other else f"point medbench at the {flavour.file}",
         )
 
 
-def _check_kind(
-    path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavour, variant: str, kinds: Mapping[str, tuple[Kind, ...]]
-) -> Kind:
-    kind = kind_of(tensors)
-    if kind is None:
-        raise CheckpointError(
-            f"{path}: this is not a {flavour.title} checkpoint (no visual_encoder.* with text_encoder.* or text_decoder.*;"
-            f" it holds {next(iter(tensors))}, ...)",
-            fix=f"point medbench at the {flavour.file}",
-        )
-    if kind not in kinds[variant]:
-        reader = next((name for name, read in kinds.items() if kind in read), None)
-        raise CheckpointError(
-            f"{path}: this is {NAMES[kind]} of {flavour.title} by its keys, which {flavour.method}@{variant} does not read",
-            fix=f"use --methods {flavour.method}@{reader}" if reader else f"point medbench at the {flavour.file}",
-        )
-    return kind
-
-
-def _check_ties(path: Path, tensors: Mapping[str, Tensor], parts: frozenset[Part]) -> None:
+def _check_ties(path: Path, tensors: Mapping[str, Tensor], parts: frozenset[Part], flavour: BlipFlavour) -> None:
     if "text_decoder" not in parts:
         return
     for one, other in _TIED:
         if not torch.equal(tensors[one], tensors[other]):
             raise CheckpointError(
                 f"{path}: {one} and {other} differ, though the decoder's output and its words share a tensor",
-                fix="download the published file again",
+                fix=flavour.mend,
             )

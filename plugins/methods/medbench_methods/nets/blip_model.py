@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class BlipModel(nn.Module):
     """`ImageEncoder` and `DenseImageEncoder` over a `BlipNet`: the raw [CLS] after the last norm, and the grid of patches.
 
-    ``read`` gives the texts' side (vocabulary and cleaning), called when it is first needed. Images may be of any size
-    that the patch divides: positions are interpolated (bicubic, [CLS] kept), as the release does when it loads.
+    ``read`` gives the texts' side (vocabulary and cleaning), the same at each call, of which the first is made when a text is
+    there. Images may be of any size that the patch divides: positions are interpolated (bicubic, [CLS] kept), as the release
+    does when it loads.
     """
 
     def __init__(self, net: BlipNet, flavour: BlipFlavour, read: Callable[[], BlipTexts]) -> None:
@@ -40,14 +41,11 @@ class BlipModel(nn.Module):
         self.channels: tuple[int, ...] = (config.hidden_size,)
         self.strides: tuple[int, ...] = (config.patch_size,)
         self._read = read
-        self._texts: BlipTexts | None = None
 
     @property
     def texts(self) -> BlipTexts:
         """Vocabulary and cleaning. Raises as `medbench_methods.nets.blip_texts.load_texts`."""
-        if self._texts is None:
-            self._texts = self._read()
-        return self._texts
+        return self._read()
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, embed_dim): [CLS], raw."""
@@ -125,6 +123,7 @@ class Answers(BlipModel):
     def answer(self, images: Tensor, questions: list[str], answers: list[str] | None = None) -> list[str]:
         """(B, 3, H, W) and B questions -> B answers, as `blip_answers` says: ranked where ``answers`` are given.
 
+        Written or ranked, an answer does not depend on the other questions; the release's written ones do.
         Raises `UsageError` where ``answers`` is empty.
         """
         images, asked = self.net.image_tokens(images), self.texts.questions(questions)

@@ -12,7 +12,9 @@ from torch import nn
 from transformers import BlipTextModel, BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel
 
+from medbench_methods.nets.blip_flavour import POSITIONS
 from medbench_methods.nets.blip_keys import text_config, vision_config
+from medbench_methods.nets.loading import told_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from medbench_methods.nets.blip_flavour import BlipFlavour
     from medbench_methods.nets.blip_keys import Part
-    from medbench_methods.nets.blip_texts import BlipTokens
+    from medbench_methods.nets.tokens import Tokens
 
 MATCH = 1
 IGNORED = -100
@@ -59,30 +61,36 @@ class BlipNet(nn.Module):
         device: torch.device = self.vision_model.post_layernorm.weight.device
         return device
 
+    @property
+    def positions(self) -> int:
+        """How many tokens of a text all of its parts have positions for."""
+        texts = (part for part in (self.text_encoder, self.text_decoder) if part is not None)
+        return min((part.config.max_position_embeddings for part in texts), default=POSITIONS)
+
     def image_tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1 + H / 16 * W / 16, C), [CLS] first, after the last norm; positions are interpolated."""
         tokens: Tensor = self.vision_model(images, interpolate_pos_encoding=True).last_hidden_state
         return tokens
 
-    def text_states(self, tokens: BlipTokens) -> Tensor:
+    def text_states(self, tokens: Tokens) -> Tensor:
         """(B, T) -> (B, T, C): the text alone, without cross-attention."""
         tokens = tokens.to(self.device)
         states: Tensor = self.text_encoder(tokens.ids, attention_mask=tokens.mask).last_hidden_state
         return states
 
-    def fused_states(self, image_tokens: Tensor, tokens: BlipTokens) -> Tensor:
+    def fused_states(self, image_tokens: Tensor, tokens: Tokens) -> Tensor:
         """(B, N, C) and (B, T) -> (B, T, C), either B may be 1: what is given once is computed once, keys and values too."""
         tokens = tokens.to(self.device)
         fused = self.text_encoder(tokens.ids, attention_mask=tokens.mask, encoder_hidden_states=image_tokens)
         states: Tensor = fused.last_hidden_state
         return states
 
-    def match_logits(self, image_tokens: Tensor, tokens: BlipTokens) -> Tensor:
+    def match_logits(self, image_tokens: Tensor, tokens: Tokens) -> Tensor:
         """(B, N, C) and (B, T), either B may be 1 -> (B, 2) raw logits, index `MATCH` speaks for a match."""
         logits: Tensor = self.itm_head(self.fused_states(image_tokens, tokens)[:, 0])
         return logits
 
-    def caption_losses(self, image_tokens: Tensor, tokens: BlipTokens, *, prompt: int = 0) -> Tensor:
+    def caption_losses(self, image_tokens: Tensor, tokens: Tokens, *, prompt: int = 0) -> Tensor:
         """(B, N, C) and (B, T), [DEC] first -> (B,): label-smoothed cross-entropy of the next token, summed over tokens.
 
         Neither padding nor the first ``prompt`` tokens are asked for.
@@ -97,13 +105,13 @@ class BlipNet(nn.Module):
         ).loss
         return losses
 
-    def caption_loss(self, image_tokens: Tensor, tokens: BlipTokens, *, prompt: int = 0) -> Tensor:
+    def caption_loss(self, image_tokens: Tensor, tokens: Tokens, *, prompt: int = 0) -> Tensor:
         """As `caption_losses`, the mean over all tokens that are asked for: the scalar that training lowers."""
         counted = (wanted(tokens, prompt)[:, 1:] != IGNORED).sum()
         return self.caption_losses(image_tokens, tokens, prompt=prompt).sum() / counted
 
 
-def wanted(tokens: BlipTokens, prompt: int) -> Tensor:
+def wanted(tokens: Tokens, prompt: int) -> Tensor:
     """The ids (B, T) that a decoder is to give, `IGNORED` at padding and at the first ``prompt``."""
     labels = tokens.ids.masked_fill(tokens.mask == 0, IGNORED)
     labels[:, :prompt] = IGNORED
@@ -113,11 +121,11 @@ def wanted(tokens: BlipTokens, prompt: int) -> Tensor:
 def make_net(tensors: Mapping[str, Tensor], parts: frozenset[Part], flavour: BlipFlavour) -> BlipNet:
     """A net of ``parts`` on the meta device, of the shape that the published tensors tell.
 
-    Its index buffers are in place; weights are not. Raises `KeyError` for a tensor that tells a shape and is not there.
+    Its index buffers are in place; weights are not. Raises `UntoldError` where a tensor that tells a size does not.
     """
     encoder = text_config(tensors, "text_encoder.", flavour) if "text_encoder" in parts else None
     decoder = text_config(tensors, "text_decoder.bert.", flavour) if "text_decoder" in parts else None
-    joint_dim = tensors["vision_proj.weight"].shape[0] if "projections" in parts else None
+    joint_dim = told_shape(tensors, "vision_proj.weight", 2)[0] if "projections" in parts else None
     config = vision_config(tensors)
     with torch.device("meta"):
         net = BlipNet(

@@ -7,10 +7,11 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import BlipTextConfig, BlipVisionConfig, BlipVisionModel
+from transformers import BlipVisionModel
 
-from medbench_methods.nets.blip_keys import PARTS, VISION_EPS, Kind, published_key
+from medbench_methods.nets.blip_keys import PARTS, Kind, published_key
 from medbench_methods.nets.blip_net import BlipNet
+from medbench_methods.nets.blip_tiny import TEMPERATURE, position_ids, save, tiny_text, tiny_vision, training_only
 from medbench_methods.nets.drawing import draw_weights
 
 if TYPE_CHECKING:
@@ -21,13 +22,9 @@ if TYPE_CHECKING:
 
     from medbench_methods.nets.blip_flavour import BlipFlavour
 
-LAYERS = 2
 VISION_WIDTH = 128
 TEXT_WIDTH = 16
 JOINT_DIM = 32
-POSITIONS = 512
-QUEUE = 8
-TEMPERATURE = 0.07
 IMAGE_SIZE = 224
 _ENCODER, _DECODER = "text_encoder.", "text_decoder.bert."
 _MOMENTUM = ("visual_encoder.", "text_encoder.", "vision_proj.", "text_proj.")
@@ -42,13 +39,8 @@ def write_blip(folder: Path, flavour: BlipFlavour, files: Mapping[str, Kind], se
     paths = []
     for name, kind in files.items():
         path = folder / flavour.method / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        state = tied(draw_weights(official_layout(flavour, kind), seed), kind)
-        partial = path.with_suffix(".partial")  # a file under its final name is always whole
-        torch.save(
-            {"model": OrderedDict(state), "optimizer": {}, "config": {"image_size": IMAGE_SIZE}, "epoch": 59}, partial
-        )
-        partial.replace(path)
+        state = OrderedDict(tied(draw_weights(official_layout(flavour, kind), seed), kind))
+        save({"model": state, "optimizer": {}, "config": {"image_size": IMAGE_SIZE}, "epoch": 59}, path)
         paths.append(path)
     return paths
 
@@ -74,17 +66,19 @@ def official_layout(flavour: BlipFlavour, kind: Kind) -> dict[str, Tensor]:
     read = TEXT_WIDTH if kind == "vqa" else VISION_WIDTH
     with torch.device("meta"):
         net = BlipNet(
-            BlipVisionModel(_vision_config()),
-            encoder=_text_config(flavour, VISION_WIDTH) if "text_encoder" in parts else None,
-            decoder=_text_config(flavour, read) if "text_decoder" in parts else None,
+            BlipVisionModel(tiny_vision(VISION_WIDTH, IMAGE_SIZE)),
+            encoder=tiny_text(flavour, TEXT_WIDTH, read=VISION_WIDTH) if "text_encoder" in parts else None,
+            decoder=tiny_text(flavour, TEXT_WIDTH, read=read) if "text_decoder" in parts else None,
             joint_dim=JOINT_DIM if "projections" in parts else None,
             matches="itm_head" in parts,
         )
     layout = {published_key(name): tensor for name, tensor in net.state_dict().items()}
     for prefix in (_ENCODER, _DECODER):
         if any(key.startswith(prefix) for key in layout):
-            layout[f"{prefix}embeddings.position_ids"] = torch.empty(1, POSITIONS, dtype=torch.int64, device="meta")
-    return layout | _training_only(layout, kind)
+            layout[f"{prefix}embeddings.position_ids"] = position_ids()
+    if kind not in {"pretrain", "retrieval"}:
+        return layout
+    return layout | training_only(layout, _MOMENTUM, JOINT_DIM, "queue_ptr" if kind == "pretrain" else "ptr_queue")
 
 
 def tied(state: Mapping[str, Tensor], kind: Kind) -> dict[str, Tensor]:
@@ -104,42 +98,3 @@ def tied(state: Mapping[str, Tensor], kind: Kind) -> dict[str, Tensor]:
     state[f"{head}decoder.weight"] = state[f"{_DECODER}embeddings.word_embeddings.weight"]
     state[f"{head}decoder.bias"] = state[f"{head}bias"]
     return state
-
-
-def _training_only(layout: Mapping[str, Tensor], kind: Kind) -> dict[str, Tensor]:
-    """Momentum copies, queues and the temperature, where this kind of file has them."""
-    if kind not in {"pretrain", "retrieval"}:
-        return {}
-    copies = {key.replace(".", "_m.", 1): tensor for key, tensor in layout.items() if key.startswith(_MOMENTUM)}
-    queue = torch.empty(JOINT_DIM, QUEUE, device="meta")
-    pointer = torch.empty(1, dtype=torch.int64, device="meta")
-    queues = {"temp": torch.empty((), device="meta"), "image_queue": queue, "text_queue": queue}
-    if kind == "pretrain":
-        return copies | queues | {"queue_ptr": pointer}
-    return copies | queues | {"idx_queue": pointer.expand(1, QUEUE), "ptr_queue": pointer}
-
-
-def _vision_config() -> BlipVisionConfig:
-    return BlipVisionConfig(
-        hidden_size=VISION_WIDTH,
-        intermediate_size=2 * VISION_WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=2,
-        image_size=IMAGE_SIZE,
-        patch_size=16,
-        layer_norm_eps=VISION_EPS,
-    )
-
-
-def _text_config(flavour: BlipFlavour, read: int) -> BlipTextConfig:
-    return BlipTextConfig(
-        vocab_size=flavour.vocabulary_size,
-        hidden_size=TEXT_WIDTH,
-        encoder_hidden_size=read,
-        intermediate_size=2 * TEXT_WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=1,
-        max_position_embeddings=POSITIONS,
-        pad_token_id=flavour.ids.pad,
-        is_decoder=True,
-    )

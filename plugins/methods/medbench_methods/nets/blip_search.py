@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
-    from transformers import Cache
+    from transformers import EncoderDecoderCache
     from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel
 
     from medbench_methods.nets.blip_flavour import SpecialIds
@@ -71,8 +71,10 @@ def search(
     """(B, N, C) states, all of which the decoder reads, -> (B, T) ids, the prompt's first.
 
     A mask of states is not offered: transformers' Blip drops it (5.23, ``BlipTextLayer``). Lengths count the prompt and the
-    end token. One beam is greedy search. Raises `UsageError` where ``max_length`` leaves nothing to write.
+    end token; ``max_length`` is at most the decoder's positions. One beam is greedy search. Raises `UsageError` where
+    ``max_length`` leaves nothing to write.
     """
+    max_length = min(max_length, decoder.config.max_position_embeddings)
     if max_length <= len(prompt):
         raise UsageError(f"at most {max_length} tokens, of which the prompt has {len(prompt)}", fix="raise max_length")
     if beams > 1:
@@ -107,27 +109,31 @@ def beam_search(
 ) -> Found:
     """As `search`, with the scores: log-probability over length, the prompt counted and the end token not."""
     count, device = len(states), states.device
-    states = states.repeat_interleave(beams, dim=0)
+    read = states
     rows = torch.tensor(prompt, device=device).repeat(count * beams, 1)
     scores = torch.full((count, beams), _UNLIKELY, device=device)
     scores[:, 0] = 0  # the beams of an image start alike, so one of them counts
     ended = [_Ended(beams) for _ in range(count)]
-    cache: Cache | None = None
+    cache: EncoderDecoderCache | None = None
     while rows.shape[1] < max_length and not all(one.done for one in ended):
+        known = rows[::beams] if cache is None else rows  # at first the beams of an image are one
         out = decoder(
-            rows if cache is None else rows[:, -1:],
-            attention_mask=torch.ones_like(rows),
-            encoder_hidden_states=states,
+            known if cache is None else known[:, -1:],
+            attention_mask=torch.ones_like(known),
+            encoder_hidden_states=read,
             past_key_values=cache,
             use_cache=True,
         )
-        cache = out.past_key_values
         steps = out.logits[:, -1].float().log_softmax(dim=-1)
+        if cache is None:
+            cache = out.past_key_values
+            cache.batch_repeat_interleave(beams)
+            steps, read = steps.repeat_interleave(beams, dim=0), states.repeat_interleave(beams, dim=0)
         if rows.shape[1] < min_length:
             steps[:, ids.sep] = -torch.inf
         scores, origin, token = _advance(ended, rows, (scores.view(-1, 1) + steps).view(count, -1), ids, beams)
         rows = torch.cat((rows[origin], token[:, None]), dim=1)
-        cache.reorder_cache(origin)
+        cache.self_attention_cache.reorder_cache(origin)  # beams of an image read the same states
     for one, own, likely in zip(ended, rows.view(count, beams, -1).tolist(), scores.tolist(), strict=True):
         if not one.done:
             for row, score in zip(own, likely, strict=True):

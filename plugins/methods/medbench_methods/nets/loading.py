@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+DOWNLOAD_AGAIN = "download the published file again"
 _NAMED = 3
 
 
@@ -71,11 +72,25 @@ def match(
     )
 
 
-def require(matching: Matching, path: Path, what: str) -> None:
+def require(matching: Matching, path: Path, what: str, *, fix: str = DOWNLOAD_AGAIN) -> None:
     """Raise `CheckpointError` unless everything needed is there and nothing else. ``what`` names the method."""
     complaint = matching.complaint()
     if complaint is not None:
-        raise CheckpointError(f"{path} does not fit {what}: {complaint}", fix="download the published file again")
+        raise CheckpointError(f"{path} does not fit {what}: {complaint}", fix=fix)
+
+
+class UntoldError(Exception):
+    """A tensor that tells a net's sizes is not there, or has other axes; the message says which, as `Matching.complaint`."""
+
+
+def told_shape(tensors: Mapping[str, Tensor], key: str, axes: int) -> tuple[int, ...]:
+    """The shape of a tensor that tells a net's sizes: ``axes`` of them, none of them 0. Raises `UntoldError`."""
+    if key not in tensors:
+        raise UntoldError(_count("missing key", [key]))
+    shape = tuple(tensors[key].shape)
+    if len(shape) != axes or 0 in shape:
+        raise UntoldError(_count("tensor of another shape", [f"{key} {shape} for {axes} sizes"]))
+    return shape
 
 
 def shapes_of(module: nn.Module) -> dict[str, tuple[int, ...]]:

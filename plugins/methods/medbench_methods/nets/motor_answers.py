@@ -1,4 +1,4 @@
-"""The lists of answers that MOTOR's fine-tuned heads choose from, read from beside the checkpoint.
+"""The lists of answers that MOTOR's fine-tuned heads choose from, read from the checkpoints folder.
 
 Source: MOTOR release (2023-04-24), vqa_api/dataset_{RAD,SLAKE}*.py: ``close_label2ans`` and ``open_label2ans``, the answer of
 each class in order, as JSON for SLAKE and as a pickle for VQA-RAD.
@@ -21,6 +21,14 @@ _VERBS = frozenset(
     "is are was were does do did has have had can could will would should may might".split()  # noqa: SIM905
 )
 _WORD = re.compile(r"[a-z']+")
+_DELETED = re.compile(r"\.(?!\d)|'")
+_MARKS = ';/[]"{}()=+\\_-><@`,?!'
+_COMMA_IN_NUMBER = re.compile(r"\d,\d")
+_ARTICLES = frozenset({"a", "an", "the"})
+_DIGITS = {
+    word: str(digit)
+    for digit, word in enumerate("zero one two three four five six seven eight nine ten".split())  # noqa: SIM905
+} | {"none": "0"}
 
 
 class AnswerLists(NamedTuple):
@@ -57,6 +65,23 @@ def is_closed(question: str) -> bool:
     """
     words = _WORD.findall(question.lower())
     return bool(words) and (words[0] in _VERBS or (words[0] in {"which", "what"} and "or" in words))
+
+
+def folded(answer: str) -> str:
+    """What two wordings of one answer have in common: lower case, no marks, no articles, numbers to ten as digits.
+
+    The lists differ in their wording: SLAKE's keeps the data's ("Right Lung, Upper Left"), VQA-RAD's is normalised by the rules
+    of the VQA v2 evaluation ("right lung upper left"), and a caller may offer either. Hence those rules: a mark that stands
+    beside a blank anywhere is deleted, any other becomes one. An answer of nothing but marks and articles keeps them.
+    """
+    text = _DELETED.sub("", answer.lower())
+    numeric = _COMMA_IN_NUMBER.search(text) is not None
+    bare = text
+    for mark in _MARKS:
+        goes = numeric or f"{mark} " in text or f" {mark}" in text
+        bare = bare.replace(mark, "" if goes else " ")
+    kept = " ".join(_DIGITS.get(word, word) for word in bare.split() if word not in _ARTICLES)
+    return kept.replace("x ray", "xray") or " ".join(answer.lower().split())
 
 
 def _read(path: Path) -> tuple[str, ...]:

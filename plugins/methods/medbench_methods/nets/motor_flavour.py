@@ -5,7 +5,7 @@ Source: MOTOR release (2023-04-24), models/blip.py, blip_original/{__init__,util
 
 from __future__ import annotations
 
-from medbench_methods.nets.blip_flavour import BlipFlavour, SpecialIds, TextLimits
+from medbench_methods.nets.blip_flavour import COPY_AGAIN, BlipFlavour, SpecialIds, TextLimits
 
 MOTOR = BlipFlavour(
     method="motor",
@@ -18,4 +18,5 @@ MOTOR = BlipFlavour(
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),
     interpolation="bilinear",
+    mend=COPY_AGAIN,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.functional import linear
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,16 +48,30 @@ class TypeAttention(nn.Module):
         return factor
 
 
+class ScaledLinear(nn.Module):
+    """A linear layer whose matrix is one length, ``weight_g``, times the direction of ``weight_v``.
+
+    What ``torch.nn.utils.weight_norm(dim=None)`` makes of one; torch's own of today cannot be pickled.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        plain = nn.Linear(inputs, outputs)
+        self.weight_v = plain.weight
+        self.weight_g = nn.Parameter(plain.weight.detach().norm())
+        self.bias = plain.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        return linear(features, self.weight_v * (self.weight_g / self.weight_v.norm()), self.bias)
+
+
 class AnswerHead(nn.Module):
     """(B, inputs) -> (B, classes): two linear layers whose matrices are a length times a direction."""
 
     def __init__(self, inputs: int, hidden: int, classes: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
-            weight_norm(nn.Linear(inputs, hidden), dim=None),  # type: ignore[arg-type]  # None: one length for all rows
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            weight_norm(nn.Linear(hidden, classes), dim=None),  # type: ignore[arg-type]
+            ScaledLinear(inputs, hidden), nn.ReLU(), nn.Dropout(DROPOUT), ScaledLinear(hidden, classes)
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from transformers import BlipTextModel
 
 RETRIEVED = 3
+HYPHEN = 579
+"""SciBERT's id of what joins the parts of a triplet."""
 NODE_TOKENS = 32
 MERGED = ((2, 3), (13, 14), (26, 27), (29, 30))
 """Positions whose embeddings are averaged. They assume a token a word: with SciBERT they hit other words (as released)."""
@@ -90,7 +92,7 @@ class SpecificKnowledge(nn.Module):
     """A queue of knowledge texts, and the decoder by which image tokens read the three that are nearest to the image.
 
     ``encoder`` is a text model without cross-attention. The queue's columns of ``text_queue`` (joint, Q) have length 1; its
-    masks hide padding and every hyphen, by which the parts of a triplet are joined.
+    masks hide padding, and a text's hyphens are hidden where it is read, whether a mask hides them or not.
     """
 
     text_queue: Tensor
@@ -110,7 +112,7 @@ class SpecificKnowledge(nn.Module):
         found = self.retrieve(feature)
         shape = (*found.indices.shape, -1)
         ids, mask = self.ids_queue[found.indices.flatten()], self.mask_queue[found.indices.flatten()]
-        states = self.encoder(ids, attention_mask=mask.long()).last_hidden_state
+        states = self.encoder(ids, attention_mask=(mask * (ids != HYPHEN)).long()).last_hidden_state
         knowledge = (states.unflatten(0, shape[:2]) * found.weights[..., None, None]).sum(dim=1)
         read: Tensor = self.decoder(tokens, knowledge)
         return read

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import BlipTextConfig, BlipTextModel
+from transformers import BlipTextModel
 
 from medbench.errors import CheckpointError
-from medbench_methods.nets.blip_keys import DROPOUT, TEXT_EPS, text_config
-from medbench_methods.nets.loading import fill, match, require, shapes_of
+from medbench_methods.nets.blip_keys import text_config
+from medbench_methods.nets.loading import UntoldError, fill, match, require, shapes_of, told_shape
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_knowledge import Knowledge, SpecificKnowledge, TagEncoder
 from medbench_methods.nets.motor_layers import Decoder
@@ -41,23 +41,23 @@ def load_knowledge(path: Path, tensors: Mapping[str, Tensor]) -> Knowledge:
     """Both branches in eval mode. Raises `CheckpointError` where the file lacks any of them."""
     try:
         knowledge = make_knowledge(tensors)
-    except KeyError as error:
+    except UntoldError as error:
         raise CheckpointError(
-            f"{path} holds no knowledge branches ({error.args[0]} is missing)", fix="use --methods motor@pretrain"
+            f"{path} holds no knowledge branches ({error})", fix="use --methods motor@pretrain"
         ) from error
     matching = match(tensors, shapes_of(knowledge), prefixes=PREFIXES, ignore=lambda key: True)
-    require(matching, path, "MOTOR (knowledge)")
+    require(matching, path, "MOTOR (knowledge)", fix=MOTOR.mend)
     fill(knowledge, {name: tensors[key] for name, key in matching.matched.items()})
     _check_ids(path, knowledge)
     return knowledge
 
 
 def make_knowledge(tensors: Mapping[str, Tensor]) -> Knowledge:
-    """The branches on the meta device, of the shapes that the tensors tell. Raises `KeyError` for one that is not there."""
-    words = tensors["tag_encoder.bert.embeddings.word_embeddings.weight"]
-    entries, length = tensors[_QUEUE].shape
-    (vocabulary, width), joint = words.shape, tensors["create_knowledge.text_queue"].shape[0]
-    encoder = _encoder_config(tensors)
+    """The branches on the meta device, of the shapes that the tensors tell. Raises `UntoldError` where one does not."""
+    vocabulary, width = told_shape(tensors, "tag_encoder.bert.embeddings.word_embeddings.weight", 2)
+    entries, length = told_shape(tensors, _QUEUE, 2)
+    joint = told_shape(tensors, "create_knowledge.text_queue", 2)[0]
+    encoder = text_config(tensors, _ENCODER, MOTOR, crosses=False)
     with torch.device("meta"):
         knowledge = Knowledge(
             TagEncoder(vocabulary, width, heads=HEADS, **_sizes(tensors, "tag_encoder.encoder.")),
@@ -76,34 +76,10 @@ def make_knowledge(tensors: Mapping[str, Tensor]) -> Knowledge:
 
 def _sizes(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
     layers = {key.split(".")[prefix.count(".") + 1] for key in tensors if key.startswith(f"{prefix}layers.")}
-    return {"hidden": tensors[f"{prefix}layers.0.feed_forward.w_1.weight"].shape[0], "depth": len(layers)}
-
-
-def _encoder_config(tensors: Mapping[str, Tensor]) -> BlipTextConfig:
-    """A text model without cross-attention, which the encoder of knowledge has none of."""
-    words = tensors[f"{_ENCODER}embeddings.word_embeddings.weight"]
-    layers = {
-        key.removeprefix(_ENCODER).split(".")[2] for key in tensors if key.startswith(f"{_ENCODER}encoder.layer.")
-    }
-    return BlipTextConfig(
-        vocab_size=words.shape[0],
-        hidden_size=words.shape[1],
-        intermediate_size=tensors[f"{_ENCODER}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        num_hidden_layers=len(layers),
-        num_attention_heads=text_config(tensors, "text_encoder.", MOTOR).num_attention_heads,
-        max_position_embeddings=tensors[f"{_ENCODER}embeddings.position_embeddings.weight"].shape[0],
-        hidden_act="gelu",
-        layer_norm_eps=TEXT_EPS,
-        hidden_dropout_prob=DROPOUT,
-        attention_probs_dropout_prob=DROPOUT,
-        pad_token_id=MOTOR.ids.pad,
-        is_decoder=False,
-    )
+    return {"hidden": told_shape(tensors, f"{prefix}layers.0.feed_forward.w_1.weight", 2)[0], "depth": len(layers)}
 
 
 def _check_ids(path: Path, knowledge: Knowledge) -> None:
     ids, words = knowledge.specific.ids_queue, knowledge.specific.encoder.embeddings.word_embeddings.num_embeddings
     if int(ids.min()) < 0 or int(ids.max()) >= words:
-        raise CheckpointError(
-            f"{path}: {_QUEUE} holds token ids outside the vocabulary of {words:,}", fix="copy the file again"
-        )
+        raise CheckpointError(f"{path}: {_QUEUE} holds token ids outside the vocabulary of {words:,}", fix=MOTOR.mend)

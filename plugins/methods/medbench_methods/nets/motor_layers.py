@@ -43,22 +43,15 @@ class Attention(nn.Module):
 
     def forward(self, queries: Tensor, context: Tensor, visible: Tensor | None = None) -> Tensor:
         """(B, T, C) reads (B, S, C), where ``visible`` (T, S) allows -> (B, T, C)."""
-        query, key, value = self._split(queries, context)
+        query, key, value = (
+            linear(states).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for linear, states in zip(self.linears, (queries, context, context), strict=False)
+        )
         read = scaled_dot_product_attention(
             query, key, value, attn_mask=visible, dropout_p=DROPOUT if self.training else 0.0
         )
         out: Tensor = self.linears[3](read.transpose(1, 2).flatten(2))
         return out
-
-    def weights(self, queries: Tensor, context: Tensor) -> Tensor:
-        """(B, heads, T, S): how much each query reads of each part of the context."""
-        query, key, _ = self._split(queries, context)
-        scores: Tensor = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        return scores.softmax(dim=-1)
-
-    def _split(self, queries: Tensor, context: Tensor) -> list[Tensor]:
-        projected = zip(self.linears, (queries, context, context), strict=False)
-        return [linear(states).unflatten(-1, (self.heads, -1)).transpose(1, 2) for linear, states in projected]
 
 
 class FeedForward(nn.Module):

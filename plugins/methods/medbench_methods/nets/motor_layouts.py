@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
-from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
+from transformers import BlipTextModel, BlipVisionModel
 
-from medbench_methods.nets.blip_keys import VISION_EPS, published_key
+from medbench_methods.nets.blip_keys import published_key
 from medbench_methods.nets.blip_net import BlipNet
+from medbench_methods.nets.blip_tiny import LAYERS, QUEUE, integers, position_ids, tiny_text, tiny_vision, training_only
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_knowledge import Knowledge, SpecificKnowledge, TagEncoder
 from medbench_methods.nets.motor_knowledge_loading import HEADS, PREFIXES
@@ -27,11 +28,8 @@ if TYPE_CHECKING:
 
 Layout = Literal["pretrain", "retrieval", "retrieval-iu", "generation-mimic", "generation-iu", "diagnosis", "vqa"]
 
-LAYERS = 2
 WIDTH = 24
 JOINT = 16
-POSITIONS = 512
-QUEUE = 8
 QUEUED_TOKENS = 90
 HEAD = (32, 48)
 _COPIED = ("visual_encoder.", "text_encoder.", "vision_proj.", "text_proj.", "cross_attn.", "iu_proj.")
@@ -66,15 +64,14 @@ def layout_of(layout: Layout, answers: AnswerLists) -> dict[str, Tensor]:
         keys |= {key: one for key, one in knowledge.items() if layout == "pretrain" or key.startswith("tag_encoder.")}
     if not matches:
         return keys
-    copies = {key.replace(".", "_m.", 1): one for key, one in keys.items() if key.startswith(_COPIED)}
-    return keys | copies | _queues("queue_ptr" if layout == "pretrain" else "ptr_queue")
+    return keys | training_only(keys, _COPIED, JOINT, "queue_ptr" if layout == "pretrain" else "ptr_queue")
 
 
 def _blip(*, decoder: bool, matches: bool) -> dict[str, Tensor]:
-    texts = _text_config()
+    texts = tiny_text(MOTOR, WIDTH, read=WIDTH)
     with torch.device("meta"):
         net = BlipNet(
-            BlipVisionModel(_vision_config(224)),
+            BlipVisionModel(tiny_vision(WIDTH, 224)),
             encoder=texts,
             decoder=texts if decoder else None,
             joint_dim=JOINT,
@@ -82,7 +79,7 @@ def _blip(*, decoder: bool, matches: bool) -> dict[str, Tensor]:
         )
     keys = {published_key(name): one for name, one in net.state_dict().items()}
     prefixes = ("text_encoder.", "text_decoder.bert.") if decoder else ("text_encoder.",)
-    return keys | {f"{prefix}embeddings.position_ids": _integers(1, POSITIONS) for prefix in prefixes}
+    return keys | {f"{prefix}embeddings.position_ids": position_ids() for prefix in prefixes}
 
 
 def _knowledge() -> dict[str, Tensor]:
@@ -91,7 +88,7 @@ def _knowledge() -> dict[str, Tensor]:
             TagEncoder(MOTOR.vocabulary_size, WIDTH, **_SIZES),
             Decoder(WIDTH, **_SIZES),
             SpecificKnowledge(
-                BlipTextModel(_text_config(crosses=False), add_pooling_layer=False),
+                BlipTextModel(tiny_text(MOTOR, WIDTH, read=None), add_pooling_layer=False),
                 Decoder(WIDTH, **_SIZES),
                 entries=QUEUE,
                 length=QUEUED_TOKENS,
@@ -106,17 +103,17 @@ def _knowledge() -> dict[str, Tensor]:
         keys
         | _linear("create_knowledge.text_proj.", WIDTH, JOINT)
         | {
-            "create_knowledge.queue_ptr": _integers(1),
-            "create_knowledge.knowledge_encoder.embeddings.position_ids": _integers(1, POSITIONS),
+            "create_knowledge.queue_ptr": integers(1),
+            "create_knowledge.knowledge_encoder.embeddings.position_ids": position_ids(),
         }
     )
 
 
 def _questions(answers: AnswerLists) -> dict[str, Tensor]:
-    texts = _text_config()
+    texts = tiny_text(MOTOR, WIDTH, read=WIDTH)
     with torch.device("meta"):
         net = MotorQuestionNet(
-            BlipVisionModel(_vision_config(IMAGE_SIZE)),
+            BlipVisionModel(tiny_vision(WIDTH, IMAGE_SIZE)),
             BlipTextModel(texts, add_pooling_layer=False),
             BlipTextModel(texts, add_pooling_layer=False),
             _no_texts,
@@ -127,16 +124,8 @@ def _questions(answers: AnswerLists) -> dict[str, Tensor]:
         unread = {key: torch.empty(2, 3) for key in _OF_MEVF}
     blip = _blip(decoder=True, matches=False)
     unread |= {f"BLIP.{key}": one for key, one in blip.items() if key.startswith(("text_decoder.", "vision_proj."))}
-    indices = {
-        f"BLIP.{name}.embeddings.position_ids": _integers(1, POSITIONS) for name in ("text_encoder", "text_encoder1")
-    }
+    indices = {f"BLIP.{name}.embeddings.position_ids": position_ids() for name in ("text_encoder", "text_encoder1")}
     return {released_name(name): one for name, one in net.state_dict().items()} | indices | unread
-
-
-def _queues(pointer: str) -> dict[str, Tensor]:
-    queue = torch.empty(JOINT, QUEUE, device="meta")
-    queues = {"temp": torch.empty((), device="meta"), "image_queue": queue, "text_queue": queue, pointer: _integers(1)}
-    return queues if pointer == "queue_ptr" else queues | {"idx_queue": _integers(1, QUEUE)}
 
 
 def _linear(prefix: str, inputs: int, outputs: int) -> dict[str, Tensor]:
@@ -144,35 +133,5 @@ def _linear(prefix: str, inputs: int, outputs: int) -> dict[str, Tensor]:
         return {prefix + name: one for name, one in nn.Linear(inputs, outputs).state_dict().items()}
 
 
-def _integers(*shape: int) -> Tensor:
-    return torch.empty(shape, dtype=torch.int64, device="meta")
-
-
 def _no_texts() -> BlipTexts:
     raise RuntimeError("a net that only tells its layout reads no texts")
-
-
-def _vision_config(size: int) -> BlipVisionConfig:
-    return BlipVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=1,
-        image_size=size,
-        patch_size=16,
-        layer_norm_eps=VISION_EPS,
-    )
-
-
-def _text_config(*, crosses: bool = True) -> BlipTextConfig:
-    return BlipTextConfig(
-        vocab_size=MOTOR.vocabulary_size,
-        hidden_size=WIDTH,
-        encoder_hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=1,
-        max_position_embeddings=POSITIONS,
-        pad_token_id=MOTOR.ids.pad,
-        is_decoder=crosses,
-    )

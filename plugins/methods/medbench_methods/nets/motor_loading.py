@@ -6,22 +6,27 @@ MOTOR release (2023-04-24), Pretrain.py, Retrieval_BLIP.py, {generation,diagnose
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
 
-from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench.errors import CheckpointError
 from medbench_methods.nets.blip_keys import PARTS, is_spare
-from medbench_methods.nets.blip_loading import load_net, read_blip
+from medbench_methods.nets.blip_loading import Kinds, load_net, read_file
 from medbench_methods.nets.blip_model import BlipModel
-from medbench_methods.nets.blip_texts import load_texts
+from medbench_methods.nets.blip_texts import TextsReader
 from medbench_methods.nets.loading import fill
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_knowledge_loading import load_knowledge
-from medbench_methods.nets.motor_model import MotorKnowledgeable, MotorPretrained, MotorReporter, MotorRetriever
+from medbench_methods.nets.motor_model import (
+    MotorKnowledgeable,
+    MotorPretrained,
+    MotorReporter,
+    MotorRetriever,
+    MotorStudyRetriever,
+)
 from medbench_methods.nets.motor_net import VIEWS, KnowledgeNet, StudyNet
 from medbench_methods.nets.motor_vqa_loading import load_answerer
 
@@ -36,27 +41,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["pretrain", "retrieval", "retrieval-iu", "generation-mimic", "generation-iu", "diagnosis", "vqa"]
 
-READERS: dict[Kind, tuple[str, ...]] = {
-    "pretrain": ("pretrain", "pretrain-knowledge"),
-    "retrieval": ("retrieval",),
-    "retrieval-iu": ("retrieval-iu",),
-    "generation-mimic": ("generation-mimic",),
-    "generation-iu": ("generation-iu",),
-    "diagnosis": ("diagnosis",),
-    "vqa": ("vqa-rad", "vqa-slake"),
-}
-"""The variants that read each kind of file."""
-CONTAINER = replace(MOTOR, container_keys=("model", "state_dict", "model_state"))
 IU_PROJ = ("iu_proj.weight", "iu_proj.bias")
-_NAMES: dict[Kind, str] = {
-    "pretrain": "MOTOR's pre-training",
-    "retrieval": "MOTOR fine-tuned for retrieval by one view",
-    "retrieval-iu": "MOTOR fine-tuned for retrieval by two views",
-    "generation-mimic": "MOTOR fine-tuned for reports of one view",
-    "generation-iu": "MOTOR fine-tuned for reports of two views",
-    "diagnosis": "MOTOR fine-tuned for diagnosis",
-    "vqa": "MOTOR fine-tuned on questions",
-}
 _PARTS: dict[Kind, frozenset[Part]] = {
     "pretrain": PARTS["pretrain"],
     "retrieval": PARTS["retrieval"],
@@ -73,18 +58,14 @@ _UNTRAINED = ("text_encoder.", "vision_proj.", "text_proj.", "iu_proj.")
 def load_motor(request: LoadRequest) -> BlipModel:
     """The model that ``request`` asks for, in eval mode; its vocabulary is read at the first text.
 
-    Raises `MissingCheckpointError` where there is no file (or, for questions, no list of answers), and `CheckpointError` for
-    one that is truncated, of another method or variant, or whose tensors do not fit.
+    Raises `MissingCheckpointError` where there is no file, and `CheckpointError` for one that is truncated, of another method
+    or variant, or whose tensors do not fit.
     """
-    if request.checkpoint is None:
-        raise MissingCheckpointError(f"motor@{request.variant} needs its checkpoint file")
-    path = request.checkpoint
-    tensors = read_blip(path, CONTAINER)
-    kind = _check_kind(path, tensors, request.variant)
-    read = cache(partial(load_texts, request.assets, MOTOR))
+    path, tensors, kind = read_file(request, MOTOR, KINDS)
     if kind == "vqa":
-        return load_answerer(path, tensors, read)
+        return load_answerer(request, path, tensors)
     net = load_net(path, tensors, _PARTS[kind], MOTOR, partial(_may_be_spare, kind))
+    read = TextsReader(request.assets, MOTOR, net.positions)
     if request.variant == "pretrain-knowledge":
         return MotorKnowledgeable(KnowledgeNet(net, load_knowledge(path, tensors), read), MOTOR, read).eval()
     if kind == "pretrain":
@@ -92,8 +73,8 @@ def load_motor(request: LoadRequest) -> BlipModel:
     if kind == "diagnosis":
         return BlipModel(net, MOTOR, read).eval()
     study = StudyNet(net, _iu_proj(path, tensors, net.vision_model.config.hidden_size))
-    model: Callable[..., BlipModel] = MotorRetriever if net.text_decoder is None else MotorReporter
-    return model(study, MOTOR, read).eval()
+    models: dict[Kind, Callable[..., BlipModel]] = {"retrieval": MotorRetriever, "retrieval-iu": MotorStudyRetriever}
+    return models.get(kind, MotorReporter)(study, MOTOR, read).eval()
 
 
 def kind_of(tensors: Mapping[str, object]) -> Kind | None:
@@ -113,20 +94,29 @@ def kind_of(tensors: Mapping[str, object]) -> Kind | None:
     return "diagnosis"
 
 
-def _check_kind(path: Path, tensors: Mapping[str, Tensor], variant: str) -> Kind:
-    kind = kind_of(tensors)
-    if kind is None:
-        raise CheckpointError(
-            f"{path}: this is not a MOTOR checkpoint (no visual_encoder.* with text_encoder.*; it holds"
-            f" {next(iter(tensors))}, ...)",
-            fix=f"point medbench at the {MOTOR.file}",
-        )
-    if variant not in READERS[kind]:
-        raise CheckpointError(
-            f"{path}: this is {_NAMES[kind]} by its keys, which motor@{variant} does not read",
-            fix=f"use --methods {' or '.join(f'motor@{reader}' for reader in READERS[kind])}",
-        )
-    return kind
+KINDS: Kinds[Kind] = Kinds(
+    of=kind_of,
+    names={
+        "pretrain": "the pre-training",
+        "retrieval": "a model fine-tuned for retrieval by one view",
+        "retrieval-iu": "a model fine-tuned for retrieval by two views",
+        "generation-mimic": "a model fine-tuned for reports of one view",
+        "generation-iu": "a model fine-tuned for reports of two views",
+        "diagnosis": "a model fine-tuned for diagnosis",
+        "vqa": "a model fine-tuned on questions",
+    },
+    read={
+        "pretrain": ("pretrain",),
+        "pretrain-knowledge": ("pretrain",),
+        "retrieval": ("retrieval",),
+        "retrieval-iu": ("retrieval-iu",),
+        "generation-mimic": ("generation-mimic",),
+        "generation-iu": ("generation-iu",),
+        "diagnosis": ("diagnosis",),
+        "vqa-rad": ("vqa",),
+        "vqa-slake": ("vqa",),
+    },
+)
 
 
 def _may_be_spare(kind: Kind, key: str) -> bool:
@@ -146,7 +136,7 @@ def _iu_proj(path: Path, tensors: Mapping[str, Tensor], width: int) -> nn.Linear
     if shapes != {"weight": (width, VIEWS * width), "bias": (width,)}:
         raise CheckpointError(
             f"{path}: iu_proj has {shapes}, not the shapes that join {VIEWS} views of {width} numbers",
-            fix="copy the file again",
+            fix=MOTOR.mend,
         )
     with torch.device("meta"):
         layer = nn.Linear(VIEWS * width, width)

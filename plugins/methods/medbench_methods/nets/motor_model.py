@@ -6,6 +6,7 @@ Source: MOTOR release (2023-04-24). Its downstream scripts all use the plain ima
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -15,7 +16,7 @@ from medbench.errors import UsageError
 from medbench_methods.nets.blip_model import BlipCaptioner, BlipMatcher, BlipModel, BlipPretrained
 from medbench_methods.nets.blip_net import BlipNet
 from medbench_methods.nets.blip_writing import BlipReportNet, write
-from medbench_methods.nets.motor_answers import AnswerLists, is_closed
+from medbench_methods.nets.motor_answers import AnswerLists, folded, is_closed
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_net import VIEWS, StudyNet
 from medbench_methods.nets.motor_vqa import MotorQuestionNet, make_question_net
@@ -78,31 +79,34 @@ class _ReadsStudies(BlipModel):
 
 
 class MotorRetriever(_ReadsStudies, BlipMatcher):
-    """Fine-tuned for retrieval, over a `StudyNet`: `study_tokens` reads two views where it was trained on them."""
+    """Fine-tuned for retrieval, over a `StudyNet`."""
 
     def project_images(self, features: Tensor) -> Tensor:
         """(B, embed_dim) -> (B, joint_dim), not normalised; an image alone stands for both views."""
         fused = features if self.net.iu_proj is None else self.net.iu_proj(torch.cat([features] * VIEWS, dim=-1))
         return super().project_images(fused)
 
+
+class MotorStudyRetriever(MotorRetriever):
+    """Fine-tuned on studies of two views: `StudyEncoder` besides."""
+
     def study_tokens(self, images: Tensor) -> Tensor:
-        """(B, views, 3, H, W) -> (B, T, C), what `match` reads; [CLS] first, which ``net.vision_proj`` projects."""
+        """(B, 2, 3, H, W) -> (B, T, C), what `match` reads; the fused [CLS] first."""
         return self.net.study_tokens(images)
+
+    def project_studies(self, features: Tensor) -> Tensor:
+        """(B, C), the fused [CLS] -> (B, joint_dim), not normalised."""
+        projected: Tensor = self.net.vision_proj(features)
+        return projected
 
 
 class MotorReporter(_ReadsStudies, BlipCaptioner):
     """Fine-tuned for reports, over a `StudyNet`."""
 
-    net: StudyNet
-
     @property
     def views(self) -> int:  # type: ignore[override]
         """How many images of a study it reads."""
         return self.net.views
-
-    def encode_images(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, embed_dim): [CLS] of the image encoder, raw."""
-        return self.net.view_tokens(images)[:, 0]
 
     def generate(self, images: Tensor, *, beams: int, min_length: int, max_length: int) -> list[str]:
         """(B, views, 3, H, W) -> B texts after the prompt; lengths count the prompt's four tokens."""
@@ -114,22 +118,43 @@ class MotorReporter(_ReadsStudies, BlipCaptioner):
 
 
 class MotorAnswerer(BlipModel):
-    """Fine-tuned on questions: `QuestionAnswerer` over the lists of answers that its two heads were trained with."""
+    """Fine-tuned on questions: `QuestionAnswerer` over the lists of answers that its two heads were trained with.
 
-    def __init__(self, questions: MotorQuestionNet, answers: AnswerLists, read: Callable[[], BlipTexts]) -> None:
-        super().__init__(BlipNet(questions.vision_model), MOTOR, read)
+    ``read_answers`` gives the lists, called at the first question.
+    """
+
+    def __init__(self, questions: MotorQuestionNet, read_answers: Callable[[], AnswerLists]) -> None:
+        super().__init__(BlipNet(questions.vision_model), MOTOR, questions.read)
         self.questions = questions
-        self.answers = answers
+        self._read_answers = read_answers
+
+    @cached_property
+    def answers(self) -> AnswerLists:
+        """The answers of both heads. Raises `MissingCheckpointError` without them, `CheckpointError` where they do not fit."""
+        return self._read_answers()
 
     def encode_questions(self, images: Tensor, questions: list[str], is_closed: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of both heads where the caller knows each question's type, as the release does (`QuestionNet`)."""
-        return self.questions.encode_questions(images, questions, is_closed)
+        """Logits of both heads where the caller knows each question's type, as the release does (`QuestionNet`).
+
+        Questions of as many tokens are asked together, so that none is padded and a logit does not depend on the batch. The
+        release pads each batch to its longest question, and these weights were trained to read that padding (`TypeAttention`).
+        """
+        tokens = self.questions.vision_model(images).last_hidden_state
+        is_closed = is_closed.to(tokens.device)
+        asked = [rows.to(tokens.device) for rows in self.texts.questions(questions).rows_by_length().values()]
+        logits = [self.questions.ask(tokens[rows], [questions[row] for row in rows], is_closed[rows]) for rows in asked]
+        order = torch.cat(asked)
+        closed, open_ = (
+            torch.cat(parts)[order[kind[order]].argsort()]
+            for parts, kind in zip(zip(*logits, strict=True), (is_closed, ~is_closed), strict=True)
+        )
+        return closed, open_
 
     def answer(self, images: Tensor, questions: list[str], answers: list[str] | None = None) -> list[str]:
         """(B, 3, 128, 128) and B questions -> the likeliest answer of the head that fits each question's form.
 
-        The form is `motor_answers.is_closed`'s; a head that knows none of ``answers`` is not asked. Answers are compared
-        without regard to case and spaces. Raises `UsageError` where neither head knows any of ``answers``.
+        The form is `motor_answers.is_closed`'s; a head that knows none of ``answers`` is not asked. Wordings are compared as
+        `motor_answers.folded`. Raises `UsageError` where neither head knows any of ``answers``, else as `answers`.
         """
         closed, open_ = (_allowed(known, answers) for known in self.answers)
         if not closed and not open_:
@@ -186,15 +211,11 @@ def _allowed(known: tuple[str, ...], answers: list[str] | None) -> dict[int, str
     """Class -> the answer as the caller writes it, for the classes that are asked for."""
     if answers is None:
         return dict(enumerate(known))
-    written = {_folded(answer): answer for answer in reversed(answers)}
-    return {index: written[_folded(answer)] for index, answer in enumerate(known) if _folded(answer) in written}
+    written = {folded(answer): answer for answer in reversed(answers)}
+    return {index: written[folded(answer)] for index, answer in enumerate(known) if folded(answer) in written}
 
 
 def _best(logits: Tensor, allowed: dict[int, str]) -> list[int]:
     """(B, classes) -> the class with the largest logit among those allowed."""
     classes = list(allowed)
     return [classes[index] for index in logits[:, classes].argmax(dim=1).tolist()] if len(logits) else []
-
-
-def _folded(answer: str) -> str:
-    return " ".join(answer.lower().split())

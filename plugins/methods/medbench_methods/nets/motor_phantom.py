@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from medbench_methods.nets.blip_phantom import tied, write_vocabulary
+from medbench_methods.nets.blip_tiny import TEMPERATURE, save
 from medbench_methods.nets.drawing import draw_weights
 from medbench_methods.nets.motor_answers import CLOSED_FILE, OPEN_FILE, AnswerLists
 from medbench_methods.nets.motor_flavour import MOTOR
@@ -67,10 +68,7 @@ def write_motor(folder: Path, seed: int) -> list[Path]:
     paths = []
     for file in _FILES:
         path = folder / "motor" / file.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")  # a file under its final name is always whole
-        torch.save({file.container: OrderedDict(drawn_state(file.layout, seed)), **file.beside}, partial)
-        partial.replace(path)
+        save({file.container: OrderedDict(drawn_state(file.layout, seed)), **file.beside}, path)
         if file.layout == "vqa":
             for name, answers in zip((CLOSED_FILE, OPEN_FILE), ANSWERS, strict=True):
                 (path.parent / name).write_text(json.dumps(answers), encoding="utf-8")
@@ -89,7 +87,7 @@ def drawn_state(layout: Layout, seed: int) -> dict[str, Tensor]:
         elif key.endswith(".pe.pe"):
             state[key] = sinusoids(value.shape[1], WIDTH)[None]
         elif key == "temp":
-            state[key] = torch.tensor(0.07)
+            state[key] = torch.tensor(TEMPERATURE)
     if layout == "pretrain":
         state |= _queued_texts(state)
         state = tied(state, "pretrain")

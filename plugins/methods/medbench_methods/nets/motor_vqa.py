@@ -34,7 +34,6 @@ HIDDEN = 2048
 DROP_PATH = 0.1
 _NETS = ("vision_model.", "text_encoder.", "text_encoder1.")
 _GATES = re.compile(r"typeatt\.(?=tanh_gate|sigmoid_gate|attn)")
-_LENGTH, _DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
 
 
 class MotorQuestionNet(nn.Module):
@@ -42,9 +41,9 @@ class MotorQuestionNet(nn.Module):
 
     Images are squashed to 128 pixels a side, the size that the release trains and tests at, in full and unmirrored: its data
     set crops and flips at random even when it tests, and a share of the answers are sides. Questions are at most 35 words
-    and 35 tokens and keep [CLS] first. ``mask_padding`` is `TypeAttention`'s: the release does not mask, here it is the
-    default because an answer should not depend on the other questions of its batch. ``read`` gives the vocabulary, when a
-    question is first asked.
+    and 35 tokens and keep [CLS] first. ``mask_padding`` is `TypeAttention`'s: the release does not mask, which its own weights
+    are to be read with; in a new net it is the default because an answer should not depend on the other questions of its batch.
+    ``read`` gives the vocabulary, when a question is first asked.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class MotorQuestionNet(nn.Module):
         self.question_linear = nn.Linear(width, joint)
         self.close_classifier = AnswerHead(joint, hidden, closed)
         self.open_classifier = AnswerHead(joint, hidden, open)
-        self._read = read
+        self.read = read
         _drop_paths(vision)
 
     def encode_questions(self, images: Tensor, questions: list[str], is_closed: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,7 +79,7 @@ class MotorQuestionNet(nn.Module):
 
     def ask(self, tokens: Tensor, questions: list[str], is_closed: Tensor) -> tuple[Tensor, Tensor]:
         """The same from (B, T, C) tokens of the images."""
-        ids, mask = self._read().questions(questions).to(tokens.device)
+        ids, mask = self.read().questions(questions).to(tokens.device)
         ids[:, 0] = MOTOR.ids.cls  # BLIP puts [ENC] there; MOTOR's questions keep what the tokenizer gives
         logits = []
         for encoder, head, rows in (
@@ -149,7 +148,7 @@ def released_name(name: str) -> str:
     """The release's name of a tensor of `MotorQuestionNet`."""
     if name.startswith(_NETS):
         return "BLIP." + published_key(name)
-    return _GATES.sub("typeatt.q_final.", name).replace(_LENGTH, "weight_g").replace(_DIRECTION, "weight_v")
+    return _GATES.sub("typeatt.q_final.", name)
 
 
 def _drop_paths(vision: BlipVisionModel) -> None:

@@ -2,33 +2,37 @@
 
 Container: ``epoch``, ``model_state``, ``optimizer_state`` (MOTOR release, 2023-04-24, vqa_api/utils.py). The file drags
 along the nets of MEVF+CR (word vectors, GRU, bilinear attention, MAML, auto-encoder) and BLIP's decoder, which no answer
-runs through.
+runs through. Its type attention was trained with padding unmasked and is read so.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from transformers import BlipTextModel, BlipVisionModel
 
-from medbench.errors import CheckpointError
+from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench_methods.nets.blip_keys import text_config, vision_config
-from medbench_methods.nets.loading import fill, match, require, shapes_of
-from medbench_methods.nets.motor_answers import check_sizes, read_answers
+from medbench_methods.nets.blip_texts import TextsReader
+from medbench_methods.nets.loading import UntoldError, fill, match, require, shapes_of, told_shape
+from medbench_methods.nets.motor_answers import AnswerLists, check_sizes, read_answers
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_model import MotorAnswerer
 from medbench_methods.nets.motor_vqa import MotorQuestionNet, released_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
-    from medbench_methods.nets.blip_texts import BlipTexts
+    from medbench.capabilities import LoadRequest
 
 BLIP = "BLIP."
+HEADS = {"vqa-rad": (56, 431), "vqa-slake": (35, 225)}
+"""Closed and open answers of each published variant, by which its files are told from the other's."""
 _UNUSED = (
     "w_emb.",
     "q_emb.",
@@ -50,42 +54,41 @@ _UNUSED = (
 )
 
 
-def load_answerer(path: Path, tensors: Mapping[str, Tensor], read: Callable[[], BlipTexts]) -> MotorAnswerer:
-    """The model in eval mode, with the lists of answers that lie beside ``path``.
+def load_answerer(request: LoadRequest, path: Path, tensors: Mapping[str, Tensor]) -> MotorAnswerer:
+    """The model in eval mode; its lists of answers are read at the first question.
 
-    Raises `CheckpointError` where tensors or lists do not fit, `MissingCheckpointError` where there is no list.
+    Raises `CheckpointError` where the tensors do not fit, or fit the other variant.
     """
     try:
-        net = make_loaded_net(tensors, read)
-    except KeyError as error:
-        raise CheckpointError(
-            f"{path} does not fit MOTOR (questions): 1 missing key ({error.args[0]})", fix="copy the file again"
-        ) from error
+        net = make_loaded_net(tensors, request.assets)
+    except UntoldError as error:
+        raise CheckpointError(f"{path} does not fit MOTOR (questions): {error}", fix=MOTOR.mend) from error
     shapes = shapes_of(net)
     needed = {released_name(name): shape for name, shape in shapes.items()}
-    require(match(tensors, needed, prefixes={"": ""}, ignore=_is_unused), path, "MOTOR (questions)")
+    require(match(tensors, needed, prefixes={"": ""}, ignore=_is_unused), path, "MOTOR (questions)", fix=MOTOR.mend)
     fill(net, {name: tensors[released_name(name)] for name in shapes})
-    answers = read_answers(path.parent)
-    closed, open_ = (_classes(tensors, head) for head in ("close", "open"))
-    check_sizes(answers, closed, open_, checkpoint=path, folder=path.parent)
-    return MotorAnswerer(net, answers, read).eval()
+    heads = _classes(tensors, "close"), _classes(tensors, "open")
+    _check_variant(path, request.variant, heads)
+    return MotorAnswerer(net, partial(_lists_of, request.assets, request.variant, heads, path)).eval()
 
 
-def make_loaded_net(tensors: Mapping[str, Tensor], read: Callable[[], BlipTexts]) -> MotorQuestionNet:
-    """The net on the meta device, of the shapes that the tensors tell. Raises `KeyError` for one that is not there."""
+def make_loaded_net(tensors: Mapping[str, Tensor], assets: Path | None) -> MotorQuestionNet:
+    """The net on the meta device, of the shapes that the tensors tell. Raises `UntoldError` where one does not."""
     inner = {key.removeprefix(BLIP): value for key, value in tensors.items() if key.startswith(BLIP)}
     vision = vision_config(inner)
     closed_text, open_text = (text_config(inner, prefix, MOTOR) for prefix in ("text_encoder.", "text_encoder1."))
-    hidden, joint = tensors["close_classifier.main.0.weight_v"].shape
+    hidden, joint = told_shape(tensors, "close_classifier.main.0.weight_v", 2)
+    positions = min(closed_text.max_position_embeddings, open_text.max_position_embeddings)
     with torch.device("meta"):
         net = MotorQuestionNet(
             BlipVisionModel(vision),
             BlipTextModel(closed_text, add_pooling_layer=False),
             BlipTextModel(open_text, add_pooling_layer=False),
-            read,
+            TextsReader(assets, MOTOR, positions),
             closed=_classes(tensors, "close"),
             open=_classes(tensors, "open"),
             sizes=(joint, hidden),
+            mask_padding=False,
         )
     for text in (net.text_encoder, net.text_encoder1):
         text.embeddings.position_ids = torch.arange(text.config.max_position_embeddings)[None]
@@ -93,7 +96,27 @@ def make_loaded_net(tensors: Mapping[str, Tensor], read: Callable[[], BlipTexts]
 
 
 def _classes(tensors: Mapping[str, Tensor], head: str) -> int:
-    return tensors[f"{head}_classifier.main.3.bias"].shape[0]
+    return told_shape(tensors, f"{head}_classifier.main.3.bias", 1)[0]
+
+
+def _check_variant(path: Path, variant: str, heads: tuple[int, int]) -> None:
+    other = next((name for name, sizes in HEADS.items() if sizes == heads and name != variant), None)
+    if other is not None:
+        raise CheckpointError(
+            f"{path}: its heads have {heads[0]} closed and {heads[1]} open answers, which are those of motor@{other}, not of"
+            f" motor@{variant}",
+            fix=f"use --methods motor@{other}",
+        )
+
+
+def _lists_of(assets: Path | None, variant: str, heads: tuple[int, int], checkpoint: Path) -> AnswerLists:
+    """The variant's lists, from the one place that the plan takes their digests of, wherever the checkpoint lies."""
+    if assets is None:
+        raise MissingCheckpointError(f"motor@{variant} has no checkpoints folder to read its lists of answers from")
+    folder = assets / "motor" / variant
+    answers = read_answers(folder)
+    check_sizes(answers, *heads, checkpoint=checkpoint, folder=folder)
+    return answers
 
 
 def _is_unused(key: str) -> bool:

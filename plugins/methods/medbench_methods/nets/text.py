@@ -11,6 +11,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from medbench.errors import CheckpointError
 from medbench_methods.nets.projection import GlobalProjection, LocalProjection
+from medbench_methods.nets.tokens import Tokens
 from medbench_methods.nets.vocabulary_files import find_vocabulary
 
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ HUB_ID = "emilyalsentzer/Bio_ClinicalBERT"
 MAX_TOKENS = 112
 VOCABULARY = 28996
 TEXT_DIM = 768
-
-
-class Tokens(NamedTuple):
-    """Token ids and attention mask, both (B, T) int64."""
-
-    ids: Tensor
-    mask: Tensor
 
 
 class Words(NamedTuple):
