@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -81,6 +80,8 @@ def read_captions(root: Path, whole_list: str, problems: list[Problem]) -> list[
 
 def plain(text: str) -> str:
     """A caption without markup (``<b>brain</b>``), with entities as the characters they stand for, and single blanks."""
+    import html  # its table of entities would slow every command down
+
     return " ".join(html.unescape(_TAG.sub("", text)).split())
 
 
