@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +31,8 @@ WAYS = ("Explainer", "Grounder")
 class Explanation:
     """What the method was shown, (S, S, 3) uint8, the map of the whole text (h, w), and one of each token (T, h, w).
 
-    Maps are not negative and unscaled. A grounding map is of the whole text: there ``tokens`` is empty.
+    Maps are not negative and unscaled. A grounding map is of the whole text: there ``tokens`` is empty. ``phantom`` says that
+    the weights are generated.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Explanation:
     whole: NDArray[np.float32]
     tokens: tuple[str, ...]
     maps: NDArray[np.float32]
+    phantom: bool = False
 
 
 def explain(choice: MethodChoice, image: Path, text: str, settings: Settings, *, target: Target) -> Explanation:
@@ -62,13 +64,13 @@ def explain(choice: MethodChoice, image: Path, text: str, settings: Settings, *,
     if way == "Grounder":
         if target != "logit":
             raise UsageError(f"{choice.id} explains by its grounding maps, which have no target", fix="--target logit")
-        return _grounded(choice, model, pixels, inputs, text)
+        return replace(_grounded(choice, model, pixels, inputs, text), phantom=weights.phantom)
     found = model.explain(inputs, text, target=target)
     if not found:
         raise UsageError(f"{choice.id} reads no word in '{text}'", fix='--text "left pleural effusion"')
     tokens = tuple(one.token for one in found)
     maps = _checked(choice, [one.relevance for one in found])
-    return Explanation(choice.id, text, pixels, maps.mean(axis=0), tokens, maps)
+    return Explanation(choice.id, text, pixels, maps.mean(axis=0), tokens, maps, weights.phantom)
 
 
 def _prepared(original: NDArray[np.uint8], preprocess: Preprocess) -> tuple[NDArray[np.uint8], Tensor]:

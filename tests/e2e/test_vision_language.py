@@ -83,6 +83,7 @@ def test_a_text_is_looked_for_in_an_image(texts: Shell) -> None:
     image = next((texts.folder / "data" / "covid-cxr" / "images").iterdir())
     command = ("explain", "--image", str(image), "--text", "left effusion", "--out", "maps")
     result = texts(*command, "motor")
+    assert "the weights of motor@pretrain are generated" in result.stderr
     whole, tokens = (texts.folder / line for line in result.stdout.splitlines())
     with Image.open(whole) as first, Image.open(tokens) as second:
         assert first.size[0] == first.size[1]

@@ -39,6 +39,8 @@ def explain_command(settings: Settings, method: str, image: Path, text: str, out
     explanation = explain(choices[0], image, text, settings, target=target)
     words = re.sub(r"\W+", "-", text.lower()).strip("-")[:40]
     stem = "-".join(part for part in (choices[0].id, image.stem, words, target * (target != "logit")) if part)
+    if explanation.phantom:
+        click.echo(f"the weights of {choices[0].id} are generated: the pictures say nothing of the method", err=True)
     whole = out / f"{stem}.png"
     write_overlay(explanation, whole)
     click.echo(str(whole))
