@@ -11,7 +11,7 @@ from medbench_tasks.retrieval.matching import match_pairs
 from medbench_tasks.retrieval.predictions import Answer, Answers
 from medbench_tasks.retrieval.ranking import Ranking, Search, rank, rank_exact_pairs, untied
 from medbench_tasks.retrieval.reranking import pairs_of, reranked, reranked_exact_pairs, rescore
-from medbench_tasks.temporal.pairs import unit_length
+from medbench_tasks.vectors import unit_length
 
 if TYPE_CHECKING:
     from medbench.features import Features

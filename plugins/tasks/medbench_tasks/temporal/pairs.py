@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.errors import TrialError
 from medbench_tasks.temporal.folds import Fold, grouped_folds, released_folds
+from medbench_tasks.vectors import unit_length
 
 if TYPE_CHECKING:
     from medbench.features import Features
     from medbench.manifest import Manifest
     from medbench_tasks.temporal.recipe import PairRecipe
-
-_SMALLEST_NORM = 1e-12
 
 
 def pair_features(features: Features, manifest: Manifest) -> NDArray[np.float32]:
@@ -31,18 +29,6 @@ def pair_features(features: Features, manifest: Manifest) -> NDArray[np.float32]
         encoded = features.encode(manifest, image=image)
         halves.append(unit_length(features.project(encoded) if joint else encoded))
     return np.concatenate(halves, axis=1)
-
-
-def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, D) scaled to a Euclidean length of 1; zeros stay zeros. Raises `TrialError` where one is not finite."""
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(bad):
-        raise TrialError(
-            f"the features of {len(bad)} of {len(vectors)} samples are not finite (first: number {bad[0]})"
-        )
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = vectors / np.maximum(lengths, np.float32(_SMALLEST_NORM))
-    return scaled
 
 
 def folds_of(

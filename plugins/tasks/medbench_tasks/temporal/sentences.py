@@ -105,7 +105,7 @@ def _cosines(features: Features, test: Manifest) -> NDArray[np.float64]:
     """(N,) the cosine of each pair's embeddings, in single precision as the release computes it."""
     import numpy as np
 
-    from medbench_tasks.temporal.pairs import unit_length
+    from medbench_tasks.vectors import unit_length
 
     texts = _texts(test)
     embedded = unit_length(features.texts([first for first, _ in texts] + [second for _, second in texts]))
