@@ -22,12 +22,18 @@ setup(
         "medbench_methods": "plugins/methods/medbench_methods",
         "medbench_datasets": "plugins/datasets/medbench_datasets",
         "medbench_tasks": "plugins/tasks/medbench_tasks",
+        "medbench_trackers": "plugins/trackers/medbench_trackers",
     },
     packages=[
         "medbench",
         "medbench.cli",
         "medbench.executors",
+        "medbench.compare",
+        "medbench.kit",
+        "medbench.leaderboard",
+        "medbench.report",
         "medbench.tables",
+        "medbench.testing",
         "medbench_methods",
         "medbench_methods.nets",
         "medbench_datasets",
@@ -45,8 +51,12 @@ setup(
         "medbench_tasks.texts",
         "medbench_tasks.vqa",
         "medbench_tasks.zeroshot",
+        "medbench_trackers",
     ],
-    package_data={"medbench": ["py.typed"]},
+    package_data={
+        "medbench": ["py.typed", "report/assets/*", "kit/templates/**/*"],
+        "medbench_tasks": ["reported.csv"],
+    },
     install_requires=[
         "click>=8.1",
         "defusedxml>=0.7.1",
@@ -93,6 +103,9 @@ setup(
         # Clinical efficacy by trained labellers beside the rules; their weights come from the hub.
         "chexbert": ["f1chexbert>=0.0.2"],
         "radgraph": ["radgraph>=0.1.18"],
+        # Trackers. The skinny build has all that logging needs; a server is a matter of the user's own.
+        "mlflow": ["mlflow-skinny>=3"],
+        "tensorboard": ["tensorboard>=2.18"],
     },
     entry_points={
         "console_scripts": ["medbench = medbench.cli:main"],
@@ -100,6 +113,9 @@ setup(
             "methods = medbench_methods",
             "datasets = medbench_datasets",
             "tasks = medbench_tasks",
+            "mlflow = medbench_trackers.mlflow",
+            "tensorboard = medbench_trackers.tensorboard",
         ],
+        "pytest11": ["medbench = medbench.testing.plugin"],
     },
 )

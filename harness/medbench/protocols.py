@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from medbench.records import MetricValue
+from medbench.samples import Box, Mask
 from medbench.specs import Recipe, TaskSpec
 
 if TYPE_CHECKING:
@@ -143,4 +144,47 @@ class Analysis(Protocol):
 
     def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
         """The reliability diagram's bins, ascending; empty where scores are no probabilities."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What can be drawn of a truth or of an answer; ``scores`` of boxes are between 0 and 1, empty for a truth's.
+
+    ``heat`` is relevance (h, w) over the image as it was asked for, not negative, unscaled.
+    """
+
+    text: str = ""
+    boxes: tuple[Box, ...] | None = None
+    scores: tuple[float, ...] = ()
+    mask: Mask | None = None
+    heat: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One test sample with its truth and the answer it was given.
+
+    ``right`` is what the protocol counts as right, or, where it knows no right and wrong, whether it is of the better half.
+    ``score`` is how good the answer is by the protocol's own measure (a Dice, the probability of the truth), if it has one, and
+    ``measure`` the name of that.
+    """
+
+    sample_id: str
+    right: bool
+    truth: Shown
+    answer: Shown
+    score: float | None = None
+    measure: str = ""
+
+
+@runtime_checkable
+class Exhibits(Protocol):
+    """What a protocol may offer beside `TaskProtocol`: examples to look at, from kept predictions alone."""
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Up to ``count`` right and ``count`` wrong ones, right before wrong; the same predictions give the same ones.
+
+        They are spread over the scores rather than the best and worst alone, so that a page does not flatter or slander.
+        """
         ...

@@ -14,7 +14,7 @@ import msgspec
 
 from medbench.errors import NewerRecordError, StoreError
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class MetricValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +62,10 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ``key`` hashes all that determines the result; ``phantom`` is true when data or weights were generated; ``floors`` are
     the metrics of trivial answers on the same test samples, ``ceilings`` those of the best answers that the protocol leaves
     open.
+
+    ``replicates`` are the bootstrap replicates of the metrics that the protocol offers them for, as little-endian float32
+    (NaN where undefined; `medbench.replicates` reads them), so that two records can be paired without their predictions.
+    They may be where ``samples_sha256``, the digest of the test samples and their patients, agrees.
     """
 
     schema: int
@@ -89,6 +93,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ceilings: dict[str, dict[str, MetricValue]]
     notes: dict[str, float]
     provenance: Provenance
+    samples_sha256: str | None = None
+    replicates: dict[str, bytes] = {}
 
     @property
     def method_id(self) -> str:
@@ -117,7 +123,11 @@ def _with_ceilings(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "schema": 2, "ceilings": {}}
 
 
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_ceilings}
+def _without_replicates(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "schema": 3}
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_ceilings, 2: _without_replicates}
 """By the schema number it starts from: a function that lifts a document one version up."""
 
 _encoder = msgspec.json.Encoder(order="deterministic")

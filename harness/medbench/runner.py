@@ -21,6 +21,7 @@ from medbench.plan import PlannedTrial, find_weights
 from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
 from medbench.provenance import provenance_of
 from medbench.records import SCHEMA, MetricValue, Record
+from medbench.replicates import Replicates, replicates_of
 from medbench.specs import PARTS, Part, Recipe, TaskSpec
 from medbench.store import ResultStore
 from medbench.trials import Trial, recipe_values, trial_key
@@ -116,6 +117,7 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
     predictions = join_predictions(outcome)
     _check_samples(trial, predictions, parts.test)
     scored = score(trial.task, trial.recipe, protocol, predictions, ceilings=outcome.ceilings)
+    drawn = replicates_of(trial.task, trial.recipe, protocol, outcome.predictions)
     record = Record(
         schema=SCHEMA,
         key=str(planned.key),
@@ -148,6 +150,8 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
             duration_s=time.perf_counter() - clock,
             images_per_second=notes.get("images_per_second"),
         ),
+        samples_sha256=drawn.samples_sha256,
+        replicates=drawn.by_metric,
     )
     ResultStore(settings.results).write(record, predictions)
     shutil.rmtree(work_dir, ignore_errors=True)
@@ -217,6 +221,13 @@ def score(
     )
 
 
+def model_rows(predictions: pa.Table) -> pa.Table:
+    """The model's own rows of kept predictions, without the ``source`` column."""
+    import pyarrow.compute as pc
+
+    return predictions.filter(pc.equal(predictions.column("source"), MODEL)).drop_columns(["source"])
+
+
 def join_predictions(outcome: TrialOutcome) -> pa.Table:
     """The predictions of the model, the floors and the ceilings as one table with a ``source`` column."""
     import pyarrow as pa
@@ -241,11 +252,18 @@ def settle_compute(settings: Settings) -> Compute:
     return Compute(device=device, precision=settings.precision, workers=settings.workers)
 
 
-def rescored(record: Record, scored: Scored) -> Record:
-    """The record with its metrics computed again; where it came from stays as it was."""
+def rescored(record: Record, scored: Scored, drawn: Replicates) -> Record:
+    """The record with its metrics and replicates computed again; where it came from stays as it was."""
     from msgspec.structs import replace as replace_fields
 
-    return replace_fields(record, metrics=scored.metrics, floors=scored.floors, ceilings=scored.ceilings)
+    return replace_fields(
+        record,
+        metrics=scored.metrics,
+        floors=scored.floors,
+        ceilings=scored.ceilings,
+        samples_sha256=drawn.samples_sha256,
+        replicates=drawn.by_metric,
+    )
 
 
 def _check_unchanged(planned: PlannedTrial, parts: Parts, settings: Settings) -> None:

@@ -103,7 +103,8 @@ class MethodSpec:
     """A pretrained model under evaluation.
 
     ``variants[0]`` is what the bare id selects. ``pretrained_on`` lists dataset ids, or is None where the authors do
-    not say; leaderboards mark contaminated cells by it. ``version`` rises when a change moves the features.
+    not say; ``mimic-cxr:train`` means that part of the dataset's first split alone. Leaderboards mark contaminated cells by
+    it (`medbench.contamination`). ``version`` rises when a change moves the features.
     ``loader`` resolves to ``load(request: LoadRequest) -> model`` and ``phantom`` to
     ``write_phantom(folder: Path, seed: int) -> list[Path]`` (the checkpoint files written, in official form).
 
@@ -133,6 +134,11 @@ class MethodSpec:
         for heavy in (self.phantom, self.open_variants):
             if heavy is not None:
                 _check_import_string(f"method '{self.id}'", heavy)
+        for entry in self.pretrained_on or ():
+            dataset, colon, part = entry.partition(":")
+            check_id(f"dataset in pretrained_on of method '{self.id}'", dataset)
+            if colon and part not in PARTS:
+                raise PluginError(f"method '{self.id}': pretrained_on has '{entry}', parts are {', '.join(PARTS)}")
         if not self.variants and self.open_variants is None:
             raise PluginError(f"method '{self.id}': at least one variant is needed")
         names = [variant.id for variant in self.variants]
@@ -181,6 +187,7 @@ class DatasetSpec:
     ``label_names`` are the findings that `Sample.labels` speaks of, ``box_names`` the classes of boxes, in the
     order of their indices; ``label_values`` are what the numbers in `Sample.labels` mean. A reader may give other label
     names (`RawDataset.label_names`) where only the files tell. Images are read as grey unless the dataset is in ``colour``.
+    ``images_from`` are ids of datasets (supported or not) whose images it holds: who was pretrained on these has seen them.
     ``version`` rises when a change of the reader moves numbers.
     """
 
@@ -198,6 +205,7 @@ class DatasetSpec:
     box_names: tuple[str, ...] = ()
     label_values: tuple[str, ...] = ("absent", "present")
     colour: bool = False
+    images_from: tuple[str, ...] = ()
     citation: str = ""
     phantom: str | None = None
     tags: tuple[str, ...] = ()
@@ -211,6 +219,8 @@ class DatasetSpec:
         unknown = self.supervision - SUPERVISIONS
         if unknown:
             raise PluginError(f"dataset '{self.id}': unknown supervision {', '.join(sorted(unknown))}")
+        for source in self.images_from:
+            check_id(f"dataset in images_from of '{self.id}'", source)
         if not self.splits:
             raise PluginError(f"dataset '{self.id}': at least one split is needed")
         if "boxes" in self.supervision and not self.box_names:
@@ -259,7 +269,14 @@ RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedResult:
-    """A figure that a paper prints, with the table it stands in. Never one from memory."""
+    """A figure that a paper prints, with the table it stands in. Never one from memory.
+
+    ``method`` is ``id@variant`` where a registered method is meant, else the name that the paper prints. ``metric`` is one of
+    the task's, or one that it does not compute: then ``metric_title`` says what it is, and the figure has a column of its own.
+    ``value`` and ``deviation`` are in the metric's unit as records hold it (a share of 1, not percent). ``note`` says why a
+    figure is degenerate or not to be compared; only a ``comparable`` one is set off against ours. ``source`` names the work
+    with its version and the table.
+    """
 
     method: str
     metric: str
@@ -267,6 +284,10 @@ class ReportedResult:
     fraction: float
     recipe: str
     source: str
+    deviation: float | None = None
+    note: str = ""
+    comparable: bool = True
+    metric_title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

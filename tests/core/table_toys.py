@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medbench.leaderboard_text import clean
+from medbench.leaderboard.text import clean
 from medbench.protocols import GroupValue, ReliabilityBin
 from medbench.records import MetricValue, Record
 from medbench.specs import Recipe, TaskSpec

@@ -52,5 +52,5 @@ def test_every_command_is_there_and_has_help() -> None:
     from medbench.cli import COMMANDS
 
     for name, (module, _) in COMMANDS.items():
-        command = getattr(importlib.import_module(f"medbench.cli.{module}"), f"{name}_command")
+        command = getattr(importlib.import_module(f"medbench.cli.{module}"), f"{name.replace('-', '_')}_command")
         assert command.help, name

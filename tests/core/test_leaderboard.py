@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from medbench.leaderboard import build_pages, check_pages, superseded_pages, table_text
+from medbench.leaderboard.pages import build_pages, check_pages, superseded_pages, table_text
 from medbench.records import MetricValue, Record
 from medbench.specs import MetricSpec, TaskSpec
 from tests.core.record_maker import make_method, make_record, make_task, metric
@@ -253,7 +253,7 @@ def test_check_finds_changed_missing_and_left_over_pages(tmp_path: Path) -> None
 def test_building_loads_neither_torch_nor_numpy() -> None:
     code = (
         "import sys; sys.modules.update(numpy=None, torch=None, pandas=None)\n"
-        "from medbench.leaderboard import build_pages, table_text\n"
+        "from medbench.leaderboard.pages import build_pages, table_text\n"
         "from tests.core.record_maker import make_record, make_task\n"
         "build_pages([make_record()], {'toy-det': make_task()}, {}); print(table_text([make_record()], {}, {}))"
     )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medbench.leaderboard import build_pages, table_text
-from medbench.leaderboard_text import escape, page_name, percent
+from medbench.leaderboard.pages import build_pages, table_text
+from medbench.leaderboard.text import escape, page_name, percent
 from medbench.records import MetricValue
 from medbench.specs import MetricSpec
 from tests.core.record_maker import make_record, make_task

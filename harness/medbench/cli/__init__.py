@@ -19,10 +19,14 @@ COMMANDS = {
     "data": ("data", "Prepare, verify and look at datasets."),
     "leaderboard": ("leaderboard", "Build the leaderboard's Markdown, or check that it is fresh."),
     "tables": ("tables", "Build tables and plots of a results folder."),
+    "report": ("report", "Write one HTML page to look at a results folder."),
+    "compare": ("compare", "Compare two sets of records; fail where a number regressed."),
     "explain": ("explain", "Draw where a method looks in an image for a text."),
     "cache": ("cache", "Look at the kept features of frozen encoders, and clear them out."),
     "rescore": ("rescore", "Compute metrics again from kept predictions."),
     "phantom": ("phantom", "Write generated datasets and checkpoints in their official raw forms."),
+    "new-plugin": ("new_plugin", "Write a package for a method, dataset or task of your own."),
+    "check-plugin": ("check_plugin", "Hold an installed plugin to the contract, and say what is wrong."),
     "doctor": ("doctor", "Say what works on this machine, and how to mend what does not."),
 }
 
@@ -37,7 +41,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"medbench.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

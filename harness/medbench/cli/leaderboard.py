@@ -26,7 +26,7 @@ def leaderboard_command() -> None:
 def build_command(settings: Settings, out: Path) -> None:
     """Write one page a task and an overview. The same records give the same bytes."""
     from medbench.files import write_bytes_atomically
-    from medbench.leaderboard import superseded_pages
+    from medbench.leaderboard.pages import superseded_pages
 
     pages = _pages(settings)
     for name, text in sorted(pages.items()):
@@ -42,7 +42,7 @@ def build_command(settings: Settings, out: Path) -> None:
 @_OUT
 def check_command(settings: Settings, out: Path) -> None:
     """Exit 1, with the difference, where the pages are not what the records give."""
-    from medbench.leaderboard import check_pages
+    from medbench.leaderboard.pages import check_pages
 
     stale = check_pages(out, _pages(settings))
     for one in stale:
@@ -54,7 +54,7 @@ def check_command(settings: Settings, out: Path) -> None:
 
 
 def _pages(settings: Settings) -> dict[str, str]:
-    from medbench.leaderboard import build_pages
+    from medbench.leaderboard.pages import build_pages
 
     registry = load_registry()
     if not settings.results.is_dir():

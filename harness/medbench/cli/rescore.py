@@ -44,7 +44,8 @@ def rescore_command(settings: Settings, tasks: str) -> int:
 
 def _rescore(record: Record, registry: Registry, store: ResultStore) -> bool:
     from medbench.loading import resolve
-    from medbench.runner import rescored, score
+    from medbench.replicates import replicates_of
+    from medbench.runner import model_rows, rescored, score
     from medbench.trials import restore_recipe
 
     task = registry.task(record.task)
@@ -52,7 +53,9 @@ def _rescore(record: Record, registry: Registry, store: ResultStore) -> bool:
         raise StoreError(f"its task version is {record.task_version}, installed is {task.version}", fix="run it again")
     recipe = restore_recipe(task.recipe(record.recipe), record.recipe_values)
     protocol = resolve(task.loader, f"task '{task.id}'")
-    new = rescored(record, score(task, recipe, protocol, store.read_predictions(record), ceilings=record.ceilings))
+    predictions = store.read_predictions(record)
+    drawn = replicates_of(task, recipe, protocol, model_rows(predictions))
+    new = rescored(record, score(task, recipe, protocol, predictions, ceilings=record.ceilings), drawn)
     if new == record:
         return False
     store.write_record(new)

@@ -107,7 +107,7 @@ def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> No
         click.echo(f"warning: {problem}", err=True)
     chosen = [record for record in loaded.records if (record.task, record.recipe_label) in wanted]
     if chosen:
-        from medbench.leaderboard import table_text
+        from medbench.leaderboard.pages import table_text
 
         click.echo(table_text(chosen, registry.tasks, registry.methods))
 

@@ -9,7 +9,7 @@ import click
 
 from medbench.cli.options import Settings, load_registry, settings_options
 from medbench.errors import UsageError
-from medbench.leaderboard_text import clean
+from medbench.leaderboard.text import clean
 from medbench.registry import Registry
 from medbench.selection import select_tasks
 from medbench.store import ResultStore

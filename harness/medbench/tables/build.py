@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from medbench.leaderboard_text import escape
+from medbench.leaderboard.text import escape
 from medbench.records import Record
 from medbench.registry import Registry
 from medbench.store import ResultStore

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from medbench.leaderboard_cells import Cell, Column
-from medbench.leaderboard_table import Heading, Line, Table, build_tables, qualifier_of, rows_of
-from medbench.leaderboard_text import fraction_name
+from medbench.leaderboard.cells import Cell, Column
+from medbench.leaderboard.table import Heading, Line, Table, build_tables, qualifier_of, rows_of
+from medbench.leaderboard.text import fraction_name
 from medbench.records import Record, encode
 from medbench.specs import MethodSpec, MetricSpec, TaskSpec
 

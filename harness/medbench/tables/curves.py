@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from medbench.leaderboard_cells import Cell
-from medbench.leaderboard_table import Line
-from medbench.leaderboard_text import fraction_name
+from medbench.leaderboard.cells import Cell
+from medbench.leaderboard.table import Line
+from medbench.leaderboard.text import fraction_name
 from medbench.tables import plots
 from medbench.tables.comparisons import Comparison, title_of
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from medbench.leaderboard_table import Line
-from medbench.leaderboard_text import Footnotes, escape, fraction_name, numbers
+from medbench.leaderboard.table import Line
+from medbench.leaderboard.text import Footnotes, escape, fraction_name, numbers
 from medbench.tables.comparisons import Comparison, Contender
 from medbench.tables.text import (
     HEADING_FIELDS,

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from medbench.leaderboard_cells import Cell, Column, cell_of
-from medbench.leaderboard_text import Footnotes, escape, numbers
+from medbench.leaderboard.cells import Cell, Column, cell_of
+from medbench.leaderboard.text import Footnotes, escape, numbers
 from medbench.protocols import GroupValue
 from medbench.records import MetricValue, Record
 from medbench.specs import MetricSpec

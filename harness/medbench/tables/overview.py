@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from medbench.leaderboard_cells import Cell
-from medbench.leaderboard_text import Footnotes, escape, fraction_name
+from medbench.leaderboard.cells import Cell
+from medbench.leaderboard.text import Footnotes, escape, fraction_name
 from medbench.tables.comparisons import Comparison, Identity
 from medbench.tables.text import Value, bullets, cell_text, csv_bytes, floor_text, markdown, paragraphs
 

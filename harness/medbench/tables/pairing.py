@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from medbench.errors import MedbenchError
-from medbench.leaderboard_text import escape, percent
+from medbench.leaderboard.text import escape, percent
+from medbench.replicates import holm
 from medbench.tables.analyses import Analysed, Findings
 from medbench.tables.comparisons import Comparison, Contender, share_of_data
 from medbench.tables.text import (
@@ -73,16 +73,6 @@ def paired_tests(comparison: Comparison, findings: Findings) -> Paired | None:
     value, best = max(able, key=lambda pair: sign * pair[0])  # of equals the first, and they stand in a fixed order
     rows = [_row(comparison, one, best, value) for one in entries if one is not best]
     return Paired(best.contender, value, tuple(_corrected(rows)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, in their order (Holm, Scandinavian Journal of Statistics 6, 1979)."""
-    corrected = [0.0] * len(p_values)
-    floor = 0.0
-    for position, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        floor = max(floor, min(1.0, p_values[index] * (len(p_values) - position)))
-        corrected[index] = floor
-    return corrected
 
 
 def paired_section(comparison: Comparison, paired: Paired) -> str:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from medbench.leaderboard_text import clean
+from medbench.leaderboard.text import clean
 from medbench.tables.text import MARK
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from medbench.leaderboard_cells import Cell
-from medbench.leaderboard_text import Footnotes, clean, escape, markdown_table
+from medbench.leaderboard.cells import Cell
+from medbench.leaderboard.text import Footnotes, clean, escape, markdown_table
 from medbench.tables.comparisons import Comparison
 
 MARK = "Made by medbench tables"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from medbench.leaderboard_cells import Cell, Column, cell_of, floor_cells
+from medbench.leaderboard.cells import Cell, Column, cell_of, floor_cells
 from medbench.records import Record, encode
 from medbench.specs import MethodSpec, TaskSpec
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medbench.leaderboard_cells import Cell, Column
-from medbench.leaderboard_table import Line, Table, build_tables
-from medbench.leaderboard_text import (
+from medbench.leaderboard.cells import Cell, Column
+from medbench.leaderboard.table import Line, Table, build_tables
+from medbench.leaderboard.text import (
     Footnotes,
     clean,
     escape,

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from medbench.leaderboard_text import percent, plain
+from medbench.leaderboard.text import percent, plain
 from medbench.records import MetricValue, Record
 
 Unit = Literal["percent", "plain"]

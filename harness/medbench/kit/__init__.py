@@ -1,0 +1,1 @@
+"""The plugin kit: packages to start from, and the contract that a plugin is held to."""
