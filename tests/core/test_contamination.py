@@ -1,0 +1,79 @@
+"""Whether a method may have seen a task's test images."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from medbench.contamination import contamination_of
+from medbench.errors import PluginError
+from medbench.specs import DatasetSpec, SplitSpec
+from tests.core.record_maker import make_method
+
+
+def dataset(name: str, *sources: str) -> DatasetSpec:
+    return DatasetSpec(
+        id=name,
+        title=name,
+        modality="X-ray",
+        access="open",
+        licence="",
+        url="",
+        files=(),
+        supervision=frozenset({"labels"}),
+        label_names=("a",),
+        splits=(SplitSpec(name="official", rule="", source=""), SplitSpec(name="other", rule="", source="")),
+        reader="toy:read",
+        images_from=sources,
+    )
+
+
+DATASETS = {
+    one.id: one
+    for one in (
+        dataset("nih"),
+        dataset("rsna", "nih"),
+        dataset("siim", "nih"),
+        dataset("covidx", "rsna", "elsewhere"),
+        dataset("mimic"),
+        dataset("pairs", "mimic"),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("pretrained_on", "tested", "split", "found"),
+    [
+        (None, "nih", "official", "undeclared"),
+        ((), "nih", "official", "clean"),
+        (("mimic",), "nih", "official", "clean"),
+        (("nih",), "nih", "official", "overlaps"),
+        (("nih",), "rsna", "official", "overlaps"),  # one holds the other's images
+        (("rsna",), "nih", "official", "overlaps"),
+        (("rsna",), "siim", "official", "overlaps"),  # both hold images of a third
+        (("nih",), "covidx", "official", "overlaps"),  # by way of rsna
+        (("elsewhere",), "covidx", "official", "overlaps"),  # a dataset that nobody reads
+        (("mimic:train",), "mimic", "official", "clean"),
+        (("mimic:train",), "mimic", "other", "overlaps"),  # nobody knows which image is where
+        (("mimic:test",), "mimic", "official", "overlaps"),
+        (("mimic:train",), "pairs", "official", "overlaps"),
+        (("mimic:train", "mimic"), "mimic", "official", "overlaps"),
+    ],
+)
+def test_overlap(pretrained_on: tuple[str, ...] | None, tested: str, split: str, found: str) -> None:
+    assert contamination_of(make_method("m", pretrained_on), tested, split, DATASETS) == found
+
+
+def test_a_method_that_is_gone_is_undeclared() -> None:
+    assert contamination_of(None, "nih", "official", DATASETS) == "undeclared"
+
+
+def test_images_from_each_other_end() -> None:
+    ring = {"a": dataset("a", "b"), "b": dataset("b", "a")}
+    assert contamination_of(make_method("m", ("a",)), "b", "official", ring) == "overlaps"
+
+
+def test_a_part_that_is_none_is_refused() -> None:
+    with pytest.raises(PluginError, match="'mimic:training', parts are train, valid, test"):
+        dataclasses.replace(make_method("m", None), pretrained_on=("mimic:training",))
