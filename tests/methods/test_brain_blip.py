@@ -28,7 +28,7 @@ def test_files_are_named_as_the_scripts_save_them(root: Path) -> None:
     assert sorted(path.name for path in (root / "brain-blip").iterdir()) == ["checkpoint_59.pth", "checkpoint_best.pth"]
     assert read_checkpoint(root / BRAIN_FILES["pretrain"]).values.keys() == {"optimizer", "config", "epoch"}
     assert brain_blip.SPEC.pretrained_on == ("brain-pubmed",)
-    assert blip.SPEC.pretrained_on == ()
+    assert blip.SPEC.pretrained_on is None
 
 
 @torch.inference_mode()

@@ -36,15 +36,19 @@ def test_import_strings_resolve(spec: MethodSpec) -> None:
 
 def test_pretraining_data_is_declared() -> None:
     assert {name: spec.pretrained_on for name, spec in SPECS.items() if spec.open_variants is None} == {
-        "mgca": ("mimic-cxr",),
-        "medst": ("mimic-cxr",),
+        "mgca": ("mimic-cxr", "imagenet"),
+        "medst": ("mimic-cxr", "imagenet"),
         "medslip": ("mimic-cxr",),
-        "blip": (),
+        "blip": None,
         "brain-blip": ("brain-pubmed",),
-        "motor": ("mimic-cxr",),
+        "motor": ("mimic-cxr", "imagenet", "iu-xray:train", "chestx-ray14:train", "vqa-rad", "slake"),
         "imagenet": ("imagenet",),
         "random": (),
     }
+
+
+def test_the_data_of_open_families_is_undeclared() -> None:
+    assert {spec.pretrained_on for spec in SPECS.values() if spec.open_variants is not None} == {None}
 
 
 def test_a_variant_that_cannot_be_pretrained_says_so() -> None:

@@ -80,6 +80,7 @@ SPEC = DatasetSpec(
     splits=list_splits({"train": 17096, "valid": 2849, "test": 2850}),
     reader="medbench_datasets.brain_pubmed:read",
     colour=True,
+    images_from=("pmc",),
     phantom="medbench_datasets.brain_pubmed_phantom:write_figures",
     citation=CITATION,
     tags=("brain", "retrieval"),

@@ -47,6 +47,7 @@ SPEC = DatasetSpec(
     splits=list_splits({"train": 29651, "valid": 4942, "test": 4942}),
     reader="medbench_datasets.brain_pubmed_panels:read",
     colour=True,
+    images_from=(FIGURES.id,),
     phantom="medbench_datasets.brain_pubmed_phantom:write_panels",
     citation=CITATION,
     tags=("brain", "retrieval"),

@@ -83,6 +83,11 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.covidx:read",
+    # What COVID-Net's docs/COVIDx.md lists for its releases.
+    images_from=(
+        *("covid-cxr", "figure1-covid", "actualmed-covid", "covid19-radiography", "rsna"),
+        *("ricord", "covid-19-ny-sbu", "bimcv-covid19"),
+    ),
     phantom="medbench_datasets.covidx_phantom:write_phantom",
     citation=(
         "Wang, Lin and Wong, COVID-Net, Scientific Reports, 2020; Wu et al., COVIDx CXR-4: An Expanded Multi-Institutional "

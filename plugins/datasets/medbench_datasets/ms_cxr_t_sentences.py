@@ -46,6 +46,7 @@ SPEC = DatasetSpec(
         SplitSpec(name="all", rule="every pair is of the test part", source="MS-CXR-T", sizes={"test": 361}),
     ),
     reader="medbench_datasets.ms_cxr_t_sentences:read",
+    images_from=("mimic-cxr",),  # no images, but sentences of its reports
     phantom="medbench_datasets.ms_cxr_t_sentences_phantom:write_phantom",
     citation="Bannur et al., Learning to Exploit Temporal Structure for Biomedical Vision-Language Processing, CVPR 2023",
     tags=("chest-xray", "temporal", "text"),

@@ -85,6 +85,7 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.roco:read",
+    images_from=("pmc",),
     phantom="medbench_datasets.roco_phantom:write_phantom",
     citation="Pelka et al., Radiology Objects in COntext (ROCO): A Multimodal Image Dataset, LABELS at MICCAI, 2018",
     tags=("radiology", "retrieval", "captions"),

@@ -88,6 +88,7 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.rsna:read",
+    images_from=("chestx-ray14",),
     phantom="medbench_datasets.rsna_phantom:write_phantom",
     citation=(
         "Shih et al., Augmenting the National Institutes of Health Chest Radiograph Dataset with Expert Annotations of "

@@ -76,6 +76,7 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.siim:read",
+    images_from=("chestx-ray14",),
     phantom="medbench_datasets.siim_phantom:write_phantom",
     citation="Zawacki et al., SIIM-ACR Pneumothorax Segmentation, Kaggle, 2019",
     tags=("chest-xray", "segmentation"),

@@ -76,6 +76,7 @@ SPEC = DatasetSpec(
     ),
     reader="medbench_datasets.slake:read",
     colour=True,
+    images_from=("medical-segmentation-decathlon", "chestx-ray14", "chaos"),
     phantom="medbench_datasets.slake_phantom:write_phantom",
     citation="Liu et al., SLAKE: A Semantically-Labeled Knowledge-Enhanced Dataset for Medical VQA, ISBI 2021",
     tags=("radiology", "vqa"),

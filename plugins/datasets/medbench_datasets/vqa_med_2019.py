@@ -86,6 +86,7 @@ SPEC = DatasetSpec(
     ),
     reader="medbench_datasets.vqa_med_2019:read",
     colour=True,
+    images_from=("medpix",),
     phantom="medbench_datasets.vqa_med_2019_phantom:write_phantom",
     citation="Ben Abacha et al., VQA-Med: Overview of the Medical Visual Question Answering Task at ImageCLEF 2019",
     tags=("radiology", "vqa"),

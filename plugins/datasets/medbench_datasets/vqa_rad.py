@@ -93,6 +93,7 @@ SPEC = DatasetSpec(
     ),
     reader="medbench_datasets.vqa_rad:read",
     colour=True,
+    images_from=("medpix",),
     phantom="medbench_datasets.vqa_rad_phantom:write_phantom",
     citation="Lau et al., A dataset of clinically generated visual questions and answers about radiology images, 2018",
     tags=("radiology", "vqa"),

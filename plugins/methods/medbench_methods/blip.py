@@ -44,7 +44,8 @@ SPEC = MethodSpec(
     " Generation, ICML 2022",
     code_url="https://github.com/salesforce/BLIP",
     paper_url="https://arxiv.org/abs/2201.12086",
-    pretrained_on=(),
+    # Images of the web, of which no list is at hand: whether figures of articles are among them is not known.
+    pretrained_on=None,
     tags=("natural-images", "vision-language"),
 )
 

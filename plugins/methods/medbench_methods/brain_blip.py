@@ -42,6 +42,7 @@ SPEC = MethodSpec(
     citation="Monajatipoor et al., Medical Vision-Language Pre-Training for Brain Abnormalities, LREC-COLING 2024",
     code_url="https://github.com/masoud-monajati/MedVL_pretraining_pipeline",
     paper_url="https://arxiv.org/abs/2404.17779",
+    # All figures, those of the test part too in some of its runs. It starts from BLIP, whose images of the web are not known.
     pretrained_on=("brain-pubmed",),
     tags=("brain", "vision-language"),
 )

@@ -49,6 +49,7 @@ SPEC = MethodSpec(
     " arXiv 2403.10635",
     code_url="https://github.com/Shef-AIRE/MeDSLIP",
     paper_url="https://arxiv.org/abs/2403.10635",
+    # Lists of its own that are not said to be the official parts; no ImageNet weights.
     pretrained_on=("mimic-cxr",),
     tags=("chest-x-ray", "vision-language"),
 )

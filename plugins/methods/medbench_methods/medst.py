@@ -41,7 +41,8 @@ SPEC = MethodSpec(
     " ICML 2024, PMLR 235:56382-56396",
     code_url="https://github.com/SVT-Yang/MedST",
     paper_url="https://arxiv.org/abs/2405.19654",
-    pretrained_on=("mimic-cxr",),
+    # The official training part alone, but it starts from MGCA's checkpoint, which was validated on the test images too.
+    pretrained_on=("mimic-cxr", "imagenet"),
     tags=("chest-x-ray", "vision-language", "temporal"),
 )
 

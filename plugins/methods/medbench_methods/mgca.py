@@ -41,7 +41,9 @@ SPEC = MethodSpec(
     " NeurIPS 2022",
     code_url="https://github.com/HKU-MedAI/MGCA",
     paper_url="https://arxiv.org/abs/2210.06044",
-    pretrained_on=("mimic-cxr",),
+    # Trained on the official training part from ImageNet weights; but the official validation and test parts together are
+    # what it is validated on, and stopped and kept by, so that the test images have been seen.
+    pretrained_on=("mimic-cxr", "imagenet"),
     tags=("chest-x-ray", "vision-language"),
 )
 

@@ -1,109 +1,89 @@
-"""Figures that papers print for our tasks, with the table each stands in. Shares of 1, not percent.
+"""Figures that papers print for our tasks, read from ``reported.csv`` beside this module.
 
-Only rows that could be checked against a document are here; a dash in a table (below 1 %) is left out.
+A row is one figure: the ``task``; the ``method`` as ``id@variant`` where it is a registered one, else the name that the work
+prints, with the work in brackets; the ``metric``, and a ``metric_title`` where the task does not compute it; the ``fraction``
+of the training part; the ``recipe``; ``value`` and ``deviation`` as shares of 1; the ``source``; ``comparable``, yes or no; and
+a ``note``. Only figures that could be checked against a document are there; where that is a reprint, the source says so. None
+is from memory, and a dash of a table (below 1 %) is no figure.
 """
 
 from __future__ import annotations
 
+import csv
+import math
+from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 
+from medbench.errors import PluginError
 from medbench.specs import ReportedResult
 
-FRACTIONS = (0.01, 0.1, 1.0)
-
-_MGCA = "MGCA (NeurIPS 2022)"
-
-_RSNA_DETECTION = {
-    "random@resnet50": (1.0, 4.0, 8.9),
-    "imagenet@resnet50": (3.6, 8.0, 15.7),
-    "convirt@resnet50": (8.2, 15.6, 17.9),
-    "gloria@resnet50": (9.8, 14.8, 18.8),
-    "gloria-mimic@resnet50": (11.6, 16.1, 24.8),
-    "mgca@resnet50": (12.9, 16.8, 24.9),
-}
-_OBJECT_CXR_DETECTION = {
-    "random@resnet50": (None, 0.5, 4.4),
-    "imagenet@resnet50": (None, 2.9, 8.3),
-    "convirt@resnet50": (None, 8.6, 15.9),
-    "gloria@resnet50": (None, 10.6, 15.6),
-    "gloria-mimic@resnet50": (None, 8.9, 16.6),
-    "mgca@resnet50": (None, 12.1, 19.2),
-}
-_CHEXPERT_LINEAR = {
-    "random@resnet50": (56.1, 62.6, 65.7),
-    "imagenet@resnet50": (74.4, 79.7, 81.4),
-    "convirt@resnet50": (85.9, 86.8, 87.3),
-    "gloria@resnet50": (86.6, 87.8, 88.1),
-    "gloria-mimic@resnet50": (87.1, 88.7, 88.0),
-    "mgca@resnet50": (87.6, 88.0, 88.2),
-}
-_RSNA_LINEAR = {
-    "random@resnet50": (58.9, 69.4, 74.1),
-    "imagenet@resnet50": (74.9, 74.5, 76.3),
-    "convirt@resnet50": (77.4, 80.1, 81.3),
-    "gloria@resnet50": (86.1, 88.0, 88.6),
-    "gloria-mimic@resnet50": (87.0, 89.4, 90.2),
-    "mgca@resnet50": (88.6, 89.1, 89.9),
-}
-_COVIDX_LINEAR = {
-    "random@resnet50": (50.5, 60.3, 70.0),
-    "imagenet@resnet50": (64.8, 78.8, 86.3),
-    "convirt@resnet50": (72.5, 82.5, 92.0),
-    "gloria@resnet50": (67.3, 77.8, 89.0),
-    "gloria-mimic@resnet50": (66.5, 80.5, 88.8),
-    "mgca@resnet50": (72.0, 83.5, 90.5),
-}
-_SIIM_SEGMENTATION = {
-    "random@resnet50": (9.0, 28.6, 54.3),
-    "imagenet@resnet50": (10.2, 35.5, 63.5),
-    "convirt@resnet50": (25.0, 43.2, 59.9),
-    "gloria@resnet50": (35.8, 46.9, 63.4),
-    "gloria-mimic@resnet50": (37.4, 57.1, 64.0),
-    "mgca@resnet50": (49.7, 59.3, 64.2),
-}
-_RSNA_SEGMENTATION = {
-    "random@resnet50": (6.9, 10.6, 18.5),
-    "imagenet@resnet50": (34.8, 39.9, 64.0),
-    "convirt@resnet50": (55.0, 67.4, 67.5),
-    "gloria@resnet50": (59.3, 67.5, 67.8),
-    "gloria-mimic@resnet50": (60.3, 68.7, 68.3),
-    "mgca@resnet50": (63.0, 68.3, 69.8),
-}
+FILE = Path(__file__).with_name("reported.csv")
+COLUMNS = (
+    *("task", "method", "metric", "metric_title", "fraction", "recipe"),
+    *("value", "deviation", "source", "comparable", "note"),
+)
+_ANSWERS = MappingProxyType({"yes": True, "no": False})
 
 
-def _rows(table: Mapping[str, tuple[float | None, ...]], metric: str, source: str) -> tuple[ReportedResult, ...]:
-    return tuple(
-        ReportedResult(
-            method=method, metric=metric, value=round(value / 100, 4), fraction=fraction, recipe="mgca", source=source
-        )
-        for method, values in table.items()
-        for fraction, value in zip(FRACTIONS, values, strict=True)
-        if value is not None
-    )
+def read_reported(path: Path) -> Mapping[str, tuple[ReportedResult, ...]]:
+    """The figures of each task in the order of the file.
+
+    Raises `PluginError`, naming the line, for other columns than `COLUMNS`, an empty cell that is needed, a number that is
+    none, a share out of range, and a figure given twice.
+    """
+    found: defaultdict[str, list[ReportedResult]] = defaultdict(list)
+    seen: set[tuple[str | float, ...]] = set()
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        if tuple(next(reader, ())) != COLUMNS:
+            raise PluginError(f"{path.name} has other columns than it should", fix=f"use {', '.join(COLUMNS)}")
+        for cells in reader:
+            try:
+                task, figure = _figure(cells)
+            except ValueError as problem:
+                raise PluginError(f"{path.name}, line {reader.line_num}: {problem}") from None
+            identity = (task, figure.method, figure.metric, figure.fraction, figure.recipe, figure.source)
+            if identity in seen:
+                raise PluginError(f"{path.name}, line {reader.line_num}: this figure is there already")
+            seen.add(identity)
+            found[task].append(figure)
+    return MappingProxyType({task: tuple(figures) for task, figures in found.items()})
 
 
-RSNA_DETECTION = _rows(_RSNA_DETECTION, "map-as-released", f"{_MGCA}, Table 2")
-OBJECT_CXR_DETECTION = _rows(_OBJECT_CXR_DETECTION, "map-as-released", f"{_MGCA}, Table 2")
-CHEXPERT_LINEAR = _rows(_CHEXPERT_LINEAR, "auroc", f"{_MGCA}, Table 1")
-RSNA_LINEAR = _rows(_RSNA_LINEAR, "auroc", f"{_MGCA}, Table 1")
-COVIDX_LINEAR = _rows(_COVIDX_LINEAR, "accuracy", f"{_MGCA}, Table 1")
-SIIM_SEGMENTATION = _rows(_SIIM_SEGMENTATION, "dice-as-released", f"{_MGCA}, Table 3")
-RSNA_SEGMENTATION = _rows(_RSNA_SEGMENTATION, "dice-as-released", f"{_MGCA}, Table 3")
-
-_MED_VQA = {
-    "mevf-base": {"accuracy": 66.1, "open-accuracy": 49.2, "closed-accuracy": 77.2},
-    "mevf-cr": {"accuracy": 71.6, "open-accuracy": 60.0, "closed-accuracy": 79.3},
-}
-VQA_RAD = tuple(
-    ReportedResult(
+def _figure(cells: list[str]) -> tuple[str, ReportedResult]:
+    """The task and its figure. Raises `ValueError` with what is wrong."""
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"{len(cells)} cells, {len(COLUMNS)} are expected")
+    task, method, metric, title, fraction, recipe, value, deviation, source, comparable, note = cells
+    if not (task and method and metric and recipe and source):
+        raise ValueError("task, method, metric, recipe and source must not be empty")
+    if comparable not in _ANSWERS:
+        raise ValueError(f"comparable is yes or no, not {comparable!r}")
+    return task, ReportedResult(
         method=method,
         metric=metric,
-        value=round(value / 100, 4),
-        fraction=1.0,
-        recipe="motor",
-        source="README of Awenbocc/med-vqa, the code that MOTOR's question answering builds on",
+        value=_share("value", value),
+        fraction=_share("fraction", fraction),
+        recipe=recipe,
+        source=source,
+        deviation=_share("deviation", deviation) if deviation else None,
+        note=note,
+        comparable=_ANSWERS[comparable],
+        metric_title=title,
     )
-    for method, values in _MED_VQA.items()
-    for metric, value in values.items()
-)
-"""MEVF with a plain classifier and with conditional reasoning: two heads, a question's true type given, as in `motor`."""
+
+
+def _share(column: str, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"{column} is a share of 1 (0.881 for 88.1 %), not {cell!r}")
+    return value
+
+
+BY_TASK = read_reported(FILE)
+"""By task id, read once."""

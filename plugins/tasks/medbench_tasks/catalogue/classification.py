@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from medbench.specs import MetricSpec, Recipe, ReportedResult, Target, TaskSpec
-from medbench_tasks import reported
+from medbench.specs import MetricSpec, Recipe, Target, TaskSpec
 from medbench_tasks.catalogue.labels import CHEXPERT_FIVE, CHEXPERT_READING, COVIDX_CLASSES
 from medbench_tasks.classification.metrics_catalogue import DIAGNOSIS, MULTI_CLASS, MULTI_LABEL, metrics_named
 from medbench_tasks.finetuning.benchx import benchx_recipe
@@ -38,7 +37,6 @@ class _Labelled:
     reading: Mapping[str, object] = field(default_factory=dict)
     linear: Mapping[str, Recipe] = field(default_factory=dict)
     fine_tuning: Mapping[str, Recipe] = field(default_factory=dict)
-    reported: tuple[ReportedResult, ...] = ()
     tags: tuple[str, ...] = ("cxr",)
 
 
@@ -67,7 +65,6 @@ _LABELLED = (
         ),
         reading=CHEXPERT_READING,
         linear={"mgca": MGCA_LINEAR_CHEXPERT},
-        reported=reported.CHEXPERT_LINEAR,
         tags=("cxr", "as-released"),
     ),
     _Labelled(
@@ -78,7 +75,6 @@ _LABELLED = (
         target=_one("Pneumonia"),
         linear={"mgca": MGCA_LINEAR},
         fine_tuning={"benchx": benchx_recipe("rsna")},
-        reported=reported.RSNA_LINEAR,
     ),
     _Labelled(
         id="covidx",
@@ -96,7 +92,6 @@ _LABELLED = (
         target=Target(kind="multi-class", labels=COVIDX_CLASSES),
         metrics=tuple(replace(metric, as_released=True) for metric in MULTI_CLASS),
         linear={"mgca": MGCA_LINEAR, "medst": MEDST_LINEAR_COVIDX},
-        reported=reported.COVIDX_LINEAR,
         tags=("cxr", "as-released"),
     ),
     _Labelled(
@@ -207,7 +202,6 @@ def _tasks(one: _Labelled) -> Iterator[TaskSpec]:
         protocol="linear probe",
         recipes=_reading(one, {"standard": STANDARD_LINEAR}) | dict(one.linear),
         loader="medbench_tasks.linear.protocol:PROTOCOL",
-        reported=one.reported,
         tags=(*one.tags, "classification", "linear", "frozen"),
         **shared,
     )

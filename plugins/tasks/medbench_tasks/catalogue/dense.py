@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from medbench.specs import MetricSpec, Recipe, ReportedResult, TaskSpec
-from medbench_tasks import reported
+from medbench.specs import MetricSpec, Recipe, TaskSpec
 from medbench_tasks.recipes import (
     MGCA_DETECTION_OBJECT_CXR,
     MGCA_DETECTION_RSNA,
@@ -38,7 +37,6 @@ def _detection(
     title: str,
     split: str,
     recipes: Mapping[str, Recipe] = _NO_RECIPES,
-    figures: tuple[ReportedResult, ...] = (),
 ) -> TaskSpec:
     return TaskSpec(
         id=f"{prefix}-det",
@@ -49,7 +47,6 @@ def _detection(
         capabilities=frozenset({"DenseImageEncoder"}),
         metrics=_DETECTION_METRICS,
         recipes={"standard": STANDARD_DETECTION, "quick": QUICK_DETECTION, **recipes},
-        reported=figures,
         loader="medbench_tasks.detection.protocol:PROTOCOL",
         requires=("mmengine", "mmcv", "mmdet"),
         tags=("cxr", "detection"),
@@ -61,7 +58,6 @@ def _segmentation(
     title: str,
     split: str,
     recipes: Mapping[str, Recipe] = _NO_RECIPES,
-    figures: tuple[ReportedResult, ...] = (),
     *,
     metrics: tuple[MetricSpec, ...] = METRICS,
 ) -> TaskSpec:
@@ -74,7 +70,6 @@ def _segmentation(
         capabilities=frozenset({"DenseImageEncoder"}),
         metrics=metrics,
         recipes={"standard": STANDARD_SEGMENTATION, "quick": QUICK_SEGMENTATION, **recipes},
-        reported=figures,
         loader="medbench_tasks.segmentation.protocol:PROTOCOL",
         requires=("mmengine", "mmcv", "mmseg"),
         tags=("cxr", "segmentation"),
@@ -86,7 +81,6 @@ _SIIM = _segmentation(
     "Pneumothorax, SIIM-ACR: segmentation",
     "image",
     {"mgca": MGCA_SEGMENTATION_SIIM, "medslip": MEDSLIP_SEGMENTATION_SIIM},
-    reported.SIIM_SEGMENTATION,
     metrics=(*METRICS, *MEDSLIP_METRICS),
 )
 
@@ -96,14 +90,12 @@ TASKS = (
         "Pneumonia opacities, RSNA",
         "detection",
         {"mgca": MGCA_DETECTION_RSNA},
-        reported.RSNA_DETECTION,
     ),
     _segmentation(
         "rsna",
         "Pneumonia opacities, RSNA: segmentation of filled boxes",
         "detection",
         {"mgca": MGCA_SEGMENTATION_RSNA},
-        reported.RSNA_SEGMENTATION,
     ),
     _SIIM,
     replace(
@@ -113,7 +105,6 @@ TASKS = (
         split="as-released-rows",
         metrics=tuple(replace(metric, as_released=True) for metric in METRICS),
         recipes={name: recipe for name, recipe in _SIIM.recipes.items() if name != "medslip"},
-        reported=(),
         tags=("cxr", "segmentation", "as-released"),
     ),
     _detection("covid-cxr", "Right and left lung, covid-chestxray", "patient"),
@@ -123,7 +114,6 @@ TASKS = (
         "Foreign objects, Object-CXR",
         "mgca",
         {"mgca": MGCA_DETECTION_OBJECT_CXR},
-        reported.OBJECT_CXR_DETECTION,
     ),
     _segmentation("object-cxr", "Foreign objects, Object-CXR: segmentation", "mgca"),
     _detection("tbx11k", "Tuberculosis, TBX11K", "official"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from medbench.specs import Recipe, ReportedResult, TaskSpec
-from medbench_tasks import reported
+from medbench.specs import Recipe, TaskSpec
 from medbench_tasks.generation import recipe as generation
 from medbench_tasks.retrieval import recipe as retrieval
 from medbench_tasks.vqa import recipe as vqa
@@ -71,7 +70,6 @@ def _questions(
     *,
     motor: bool = False,
     held_out: bool = False,
-    results: tuple[ReportedResult, ...] = (),
 ) -> TaskSpec:
     """``held_out``: the split has no validation part, so the recipe holds one out."""
     return TaskSpec(
@@ -87,7 +85,6 @@ def _questions(
         loader="medbench_tasks.vqa.protocol:PROTOCOL",
         parts=("train", "test") if held_out else ("train", "valid", "test"),
         reads_texts=True,
-        reported=results,
         tags=("vqa", "vision-language"),
     )
 
@@ -116,7 +113,7 @@ TASKS = (
     ),
     _generation("iu-xray-gen", "IU X-Ray", "iu-xray", _GENERATION),
     _generation("mimic-cxr-gen", "MIMIC-CXR", "mimic-cxr", _GENERATION_MIMIC),
-    _questions("vqa-rad", "VQA-RAD", "vqa-rad", "official", motor=True, held_out=True, results=reported.VQA_RAD),
+    _questions("vqa-rad", "VQA-RAD", "vqa-rad", "official", motor=True, held_out=True),
     _questions("vqa-rad-disjoint", "VQA-RAD, no test image in training", "vqa-rad", "official-disjoint", motor=True),
     _questions("slake", "SLAKE, English", "slake", "english", motor=True),
     _questions("slake-all", "SLAKE, English and Chinese", "slake", "all"),
