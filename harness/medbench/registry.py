@@ -8,7 +8,7 @@ guessing would change what a name in a leaderboard means.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -46,6 +46,20 @@ class Plugin:
     @property
     def label(self) -> str:
         return f"{self.name} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A plugin's implementation of a life-cycle hook; ``tracker`` is its name where the plugin is a tracker, else None."""
+
+    label: str
+    tracker: str | None
+    arguments: tuple[str, ...]
+    function: Callable[..., object]
+
+    def call(self, **offered: Any) -> None:
+        """Call it with those of the arguments that it asks for."""
+        self.function(**{name: offered[name] for name in self.arguments})
 
 
 @dataclass(slots=True)
@@ -114,6 +128,7 @@ class Registry:
         self._methods: Catalogue[MethodSpec] = Catalogue("method")
         self._datasets: Catalogue[DatasetSpec] = Catalogue("dataset")
         self._tasks: Catalogue[TaskSpec] = Catalogue("task")
+        self._trackers: dict[int, str] = {}
         loadings = [self._load(point) for point in sorted(entry_points, key=lambda point: (point.name, point.value))]
         self._plugins = tuple(loading.freeze() for loading in loadings)
 
@@ -150,16 +165,19 @@ class Registry:
         """See `Catalogue.get`."""
         return self._tasks.get(name)
 
-    def announce(self, hook: str, **arguments: Any) -> list[str]:
-        """Call a life-cycle hook on every plugin; what a tracker raises is handed back as text and stops nothing."""
-        problems = []
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            chosen = {name: arguments[name] for name in implementation.argnames}
-            try:
-                implementation.function(**chosen)
-            except Exception as error:  # a tracker must never cost a result
-                problems.append(f"{implementation.plugin_name}: {hook} raised {type(error).__name__}: {error}")
-        return problems
+    def listeners(self, hook: str) -> tuple[Listener, ...]:
+        """Who implements a life-cycle hook, sorted by plugin."""
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        found = [
+            Listener(
+                implementation.plugin_name,
+                self._trackers.get(id(implementation.plugin)),
+                tuple(implementation.argnames),
+                implementation.function,
+            )
+            for implementation in implementations
+        ]
+        return tuple(sorted(found, key=lambda listener: listener.label))
 
     def _load(self, point: importlib.metadata.EntryPoint) -> _Loading:
         loading = _Loading(point)
@@ -173,6 +191,9 @@ class Registry:
         self._collect(loading, "medbench_methods", MethodSpec, self._methods)
         self._collect(loading, "medbench_datasets", DatasetSpec, self._datasets)
         self._collect(loading, "medbench_tasks", TaskSpec, self._tasks)
+        if any(one.plugin is loading.plugin for one in self._manager.hook.medbench_tracker_ready.get_hookimpls()):
+            self._trackers[id(loading.plugin)] = point.name
+            loading.offers.append(f"tracker {point.name}")
         return loading
 
     def _collect(self, loading: _Loading, hook: str, kind: type[SpecT], catalogue: Catalogue[SpecT]) -> None:

@@ -1,7 +1,8 @@
 """Where data, checkpoints, cache and results lie, and on what to compute.
 
 Four sources in rising precedence: the defaults, ``medbench.toml``, the environment (``MEDBENCH_DATA`` and so on), the
-command line. Paths in the file are relative to the file. A key that nothing reads is refused, with a suggestion.
+command line. Paths in the file are relative to the file. A key that nothing reads is refused, with a suggestion. Trackers are
+turned on by any of the three: they add up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from medbench.errors import UnknownNameError, UsageError
 
 FILE_NAME = "medbench.toml"
 PRECISIONS = ("fp32", "bf16", "fp16")
+Option = str | int | float | bool
 _EMPTY: Mapping[str, Path] = MappingProxyType({})
+_NO_OPTIONS: Mapping[str, Option] = MappingProxyType({})
+_NO_TRACKERS: Mapping[str, Mapping[str, Option]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class Settings:
 
     A dataset lies in ``data_overrides[id]`` or ``data / id``; a checkpoint in ``checkpoint_overrides["mgca@resnet50"]`` or
     ``checkpoints / <the method's filename>``. ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``workers`` are
-    processes that read images while training.
+    processes that read images while training. ``trackers`` are those turned on, each with its table of options.
     """
 
     data: Path = Path("data")
@@ -38,6 +42,7 @@ class Settings:
     workers: int = 0
     data_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
     checkpoint_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
+    trackers: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TRACKERS)
     source: Path | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +91,13 @@ def load_settings(
     for root in ("data", "checkpoints"):
         if root in values:  # a folder named later outweighs every single place that the file names
             values[f"{root.removesuffix('s')}_overrides"] = _EMPTY
-    return replace(settings, **values)
+    return turn_on(replace(settings, **values), environment.get("MEDBENCH_TRACKERS", ""))
+
+
+def turn_on(settings: Settings, names: str) -> Settings:
+    """The settings with more trackers on, ``mlflow,tensorboard``; one that is on already keeps its options."""
+    chosen = dict.fromkeys((part.strip() for part in names.split(",") if part.strip()), _NO_OPTIONS)
+    return replace(settings, trackers=MappingProxyType({**chosen, **settings.trackers})) if chosen else settings
 
 
 def check_names(settings: Settings, datasets: Iterable[str], methods: Mapping[str, Iterable[str] | None]) -> None:
@@ -118,6 +129,8 @@ _SECTIONS = {
     "paths": ("data", "checkpoints", "results", "cache"),
     "compute": ("device", "precision", "workers"),
 }
+_OPEN_SECTIONS = ("data", "checkpoints", "trackers")
+"""Their keys are ids; whether anything of that name exists is checked once the plugins are known."""
 
 
 def _from_file(path: Path) -> Settings:
@@ -128,8 +141,8 @@ def _from_file(path: Path) -> Settings:
     values: dict[str, Any] = {"source": path, "cache": _user_cache()}
     base = path.parent
     for section, content in document.items():
-        if section not in {*_SECTIONS, "data", "checkpoints"}:
-            raise UnknownNameError(f"section in {path.name}", section, [*_SECTIONS, "data", "checkpoints"])
+        if section not in {*_SECTIONS, *_OPEN_SECTIONS}:
+            raise UnknownNameError(f"section in {path.name}", section, [*_SECTIONS, *_OPEN_SECTIONS])
         if not isinstance(content, dict):
             raise UsageError(f"{path.name}: '{section}' must be a [{section}] section")
         if section in _SECTIONS:
@@ -137,6 +150,10 @@ def _from_file(path: Path) -> Settings:
                 if key not in _SECTIONS[section]:
                     raise UnknownNameError(f"key in [{section}] of {path.name}", key, _SECTIONS[section])
                 values[key] = _convert(key, value, f"{path.name} [{section}] {key}", base)
+        elif section == "trackers":
+            values[section] = MappingProxyType(
+                {name: _options(table, f"{path.name} [trackers.{name}]") for name, table in content.items()}
+            )
         else:
             name = f"{section.removesuffix('s')}_overrides"
             values[name] = MappingProxyType(
@@ -157,6 +174,15 @@ def _convert(name: str, value: Any, where: str, base: Path | None = None) -> Any
     if not isinstance(value, str):
         raise UsageError(f"{where} is {value!r}, a text is needed")
     return value
+
+
+def _options(table: Any, where: str) -> Mapping[str, Option]:
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} is {table!r}, a table is needed", fix=f"write {where.rpartition(' ')[2]} on a line")
+    for key, value in table.items():
+        if not isinstance(value, str | int | float | bool):
+            raise UsageError(f"{where} {key} is {value!r}, a text, a number, true or false is needed")
+    return MappingProxyType(table)
 
 
 def _path(value: Any, where: str, base: Path | None) -> Path:

@@ -101,7 +101,7 @@ def test_a_record_of_a_newer_medbench_blocks_its_trial(ready: Plan, registry: Re
     record = run(ready, registry, settings)[0].record
     assert record is not None
     path = ResultStore(settings.results).path(record.task, record.method_id, record.key)
-    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99'))
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 99'))
     planned = build_plan(REQUEST, registry, settings).trials[0]
     assert planned.state == "blocked"
     assert "upgrade medbench" in planned.reason

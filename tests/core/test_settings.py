@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import UsageError
-from medbench.settings import check_names, load_settings
+from medbench.settings import check_names, load_settings, turn_on
 
 
 def load(folder: Path, text: str | None = None, environment: dict[str, str] | None = None, **overrides: object):
@@ -60,6 +60,12 @@ def test_a_single_place_for_nothing_is_refused(tmp_path: Path) -> None:
         ("[paths]\ndata = 3\n", "a path is needed"),
         ("[data]\nrsna = ''\n", "a path is needed"),
         ("paths = 3\n", "must be a"),
+        ("[tracker.mlflow]\n", "did you mean 'trackers'"),
+        (
+            "[trackers]\nmlflow = true\n",
+            r"\[trackers.mlflow\] is True, a table is needed - write \[trackers.mlflow\] on",
+        ),
+        ("[trackers.mlflow]\nuri = ['a']\n", r"\[trackers.mlflow\] uri is \['a'\], a text, a number, true or false"),
         ("[paths\n", "cannot be read"),
     ],
 )
@@ -79,3 +85,14 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
 def test_a_bad_environment_value_is_named(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"MEDBENCH_{name} is '{value}'"):
         load(tmp_path, environment={f"MEDBENCH_{name}": value})
+
+
+def test_trackers_of_the_file_the_environment_and_the_flag_add_up(tmp_path: Path) -> None:
+    text = '[trackers.mlflow]\nuri = "runs"\n'
+    settings = turn_on(load(tmp_path, text, {"MEDBENCH_TRACKERS": "mlflow, tensorboard"}), "other,")
+    assert {name: dict(options) for name, options in settings.trackers.items()} == {
+        "mlflow": {"uri": "runs"},
+        "tensorboard": {},
+        "other": {},
+    }
+    assert not load(tmp_path, "").trackers

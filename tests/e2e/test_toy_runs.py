@@ -93,7 +93,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(ready: Shell) -> None:
 def test_leaderboard_build_check_and_stale(ready: Shell) -> None:
     ready(*RUN)
     ready("leaderboard", "build")
-    pages = {path.name: path.read_bytes() for path in (ready.folder / "leaderboards").iterdir()}
+    pages = {path.name: path.read_bytes() for path in (ready.folder / "leaderboards").glob("*.md")}
     assert "toy-bright.md" in pages
     assert ready("leaderboard", "check").stdout.strip() == "the leaderboard is fresh"
     ready(*RUN, "--seeds", "1")

@@ -10,9 +10,11 @@ import click
 from medbench.cli.options import Settings, load_registry, print_json, request_options, settings_options
 from medbench.cli.plan import plan_as_json, show_plan, summarise
 from medbench.errors import MedbenchError, UsageError
+from medbench.lifecycle import Announcer, check_trackers
 from medbench.plan import Plan, Request, build_plan
 from medbench.progress import Reporter, make_reporter
 from medbench.registry import Registry
+from medbench.settings import turn_on
 from medbench.store import ResultStore
 
 
@@ -22,15 +24,24 @@ from medbench.store import ResultStore
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--strict", is_flag=True, help="Run nothing unless everything can run.")
 @click.option("--allow-incomplete", is_flag=True, help="Go on although over 5 % of a dataset's images are unusable.")
+@click.option("--track", default="", metavar="NAMES", help="Trackers beside those of the settings: mlflow,tensorboard.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines for machines.")
 def run_command(
-    request: Request, settings: Settings, dry_run: bool, strict: bool, allow_incomplete: bool, as_json: bool
+    request: Request,
+    settings: Settings,
+    dry_run: bool,
+    strict: bool,
+    allow_incomplete: bool,
+    track: str,
+    as_json: bool,
 ) -> int:
     """Run methods on tasks, then print the leaderboard.
 
     What is done is not run again; what is blocked is said first and the rest goes on.
     """
+    settings = turn_on(settings, track)
     registry = load_registry(settings)
+    check_trackers(registry, settings)
     plan = build_plan(request, registry, settings)
     if dry_run:
         print_json(plan_as_json(plan)) if as_json else show_plan(plan)
@@ -93,7 +104,7 @@ def _run(
     store = ResultStore(settings.results)
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     records += [store.read(one.trial.task.id, one.trial.choice.id, str(one.key)) for one in plan.of_state("done")]
-    for problem in registry.announce("medbench_run_finished", records=records):
+    for problem in Announcer(registry, settings).announce("medbench_run_finished", records=records):
         reporter.message(f"warning: {problem}")
     codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
     codes += [error.exit_code for error in failed.values()]
@@ -108,8 +119,9 @@ def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> No
     chosen = [record for record in loaded.records if (record.task, record.recipe_label) in wanted]
     if chosen:
         from medbench.leaderboard.pages import table_text
+        from medbench.leaderboard.table import Specs
 
-        click.echo(table_text(chosen, registry.tasks, registry.methods))
+        click.echo(table_text(chosen, Specs(registry.tasks, registry.methods, registry.datasets)))
 
 
 def _say_blocked(plan: Plan, reporter: Reporter) -> None:

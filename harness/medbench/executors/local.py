@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from medbench.errors import MedbenchError, StoreError
 from medbench.files import write_bytes_atomically
+from medbench.lifecycle import Announcer
 from medbench.plan import PlannedTrial
 from medbench.protocols import PhaseReporter
 from medbench.records import Record
@@ -43,6 +44,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class _Run:
+    manifests: Manifests
+    reporter: RunReporter
+    announcer: Announcer
+    total: int
+
+    def tell_end(self, outcome: Outcome, key: str) -> list[str]:
+        """Tell the plugins how a trial ended; gives their complaints."""
+        if outcome.state == "finished":
+            return self.announcer.announce("medbench_trial_finished", record=outcome.record)
+        trial, message = outcome.planned.trial, outcome.message
+        return self.announcer.announce("medbench_trial_failed", trial=trial, key=key, message=message)
+
+
+@dataclass(frozen=True, slots=True)
 class LocalExecutor:
     """Runs trials here."""
 
@@ -51,33 +67,27 @@ class LocalExecutor:
 
     def run(self, trials: Sequence[PlannedTrial], reporter: RunReporter) -> list[Outcome]:
         """Run every trial; one that fails does not stop the others. Trials held elsewhere are waited for at the end."""
-        manifests = Manifests(self.registry, self.settings)
+        run = _Run(
+            Manifests(self.registry, self.settings), reporter, Announcer(self.registry, self.settings), len(trials)
+        )
         outcomes: list[Outcome] = []
         held: list[PlannedTrial] = []
         for number, planned in enumerate(trials, start=1):
-            outcome = self._attempt(planned, manifests, reporter, number, len(trials), wait=False)
+            outcome = self._attempt(planned, run, number, wait=False)
             if outcome is None:
                 held.append(planned)
             else:
                 outcomes.append(outcome)
         for planned in held:
-            outcome = self._attempt(planned, manifests, reporter, len(outcomes) + 1, len(trials), wait=True)
+            outcome = self._attempt(planned, run, len(outcomes) + 1, wait=True)
             if outcome is not None:
                 outcomes.append(outcome)
         return outcomes
 
-    def _attempt(
-        self,
-        planned: PlannedTrial,
-        manifests: Manifests,
-        reporter: RunReporter,
-        number: int,
-        total: int,
-        *,
-        wait: bool,
-    ) -> Outcome | None:
+    def _attempt(self, planned: PlannedTrial, run: _Run, number: int, *, wait: bool) -> Outcome | None:
         store = ResultStore(self.settings.results)
         task, method, key = planned.trial.task.id, planned.trial.choice.id, str(planned.key)
+        started = False
         complaints: list[str] = []
         try:
             with store.claim(task, method, key, wait=wait) as ours:
@@ -86,18 +96,23 @@ class LocalExecutor:
                 if store.exists(task, method, key):
                     outcome = Outcome(planned, "elsewhere", store.read(task, method, key))
                 else:
-                    reporter.trial_started(planned, number, total)
-                    complaints += self.registry.announce("medbench_trial_started", trial=planned.trial)
-                    record = run_trial(planned, manifests, reporter)
+                    run.reporter.trial_started(planned, number, run.total)
+                    started = True
+                    complaints += run.announcer.announce("medbench_trial_started", trial=planned.trial, key=key)
+                    record = run_trial(planned, run.manifests, run.reporter)
                     outcome = Outcome(planned, "finished", record)
         except MedbenchError as error:
             outcome = Outcome(planned, "failed", message=str(error), exit_code=error.exit_code)
         except Exception as error:  # a defect in one trial must not cost the others
             outcome = Outcome(planned, "failed", message=self._keep_traceback(error, key), exit_code=1)
-        if outcome.state == "finished":
-            complaints += self.registry.announce("medbench_trial_finished", record=outcome.record)
-            outcome = Outcome(planned, "finished", outcome.record, message="; ".join(complaints))
-        reporter.trial_ended(outcome)
+        except BaseException:  # Ctrl-C: no tracker may go on showing the trial as running
+            if started:
+                run.announcer.announce("medbench_trial_failed", trial=planned.trial, key=key, message="interrupted")
+            raise
+        if started:
+            complaints += run.tell_end(outcome, key)
+            outcome = replace(outcome, message="; ".join(filter(None, [outcome.message, *complaints])))
+        run.reporter.trial_ended(outcome)
         return outcome
 
     def _keep_traceback(self, error: Exception, key: str) -> str:
