@@ -11,7 +11,7 @@ Contamination = Literal["clean", "overlaps", "undeclared"]
 
 
 def contamination_of(
-    method: MethodSpec | None, dataset: str, split: str, datasets: Mapping[str, DatasetSpec]
+    method: MethodSpec | None, variant: str, dataset: str, split: str, datasets: Mapping[str, DatasetSpec]
 ) -> Contamination:
     """``overlaps`` where declared data may hold test images of that split of the dataset, ``undeclared`` where none are named.
 
@@ -19,10 +19,11 @@ def contamination_of(
     part (``mimic-cxr:train``) is clean of other parts of that split, and of that alone: of another split, or of a dataset
     made of the same images, nobody has checked which image is where. A method that is not installed is undeclared.
     """
-    if method is None or method.pretrained_on is None:
+    declared = None if method is None else method.seen_by(variant)
+    if declared is None:
         return "undeclared"
     tested = _origins(dataset, datasets)
-    for entry in method.pretrained_on:
+    for entry in declared:
         name, _, part = entry.partition(":")
         spec = datasets.get(name)
         apart = name == dataset and part not in {"", "test"} and spec is not None and split == spec.splits[0].name

@@ -61,6 +61,14 @@ def _check_import_string(owner: str, value: str) -> None:
         raise PluginError(f"{owner}: '{value}' is not an import string of the form 'package.module:attribute'")
 
 
+def _check_pretraining(owner: str, declared: tuple[str, ...] | None) -> None:
+    for entry in declared or ():
+        dataset, colon, part = entry.partition(":")
+        check_id(f"dataset in pretrained_on of {owner}", dataset)
+        if colon and part not in PARTS:
+            raise PluginError(f"{owner}: pretrained_on has '{entry}', parts are {', '.join(PARTS)}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSource:
     """Where a variant's weights come from.
@@ -83,6 +91,7 @@ class MethodVariant:
     """One set of weights of a method, e.g. ``resnet50``; ``checkpoint=None`` means that it is drawn from the trial's seed.
 
     ``name`` is for open families: the model's own name, of which the id is the short form that may stand in a path.
+    ``pretrained_on`` is as that of the method, where this variant has seen other data; None means the method's.
     """
 
     id: str
@@ -90,9 +99,11 @@ class MethodVariant:
     checkpoint: CheckpointSource | None
     capabilities: frozenset[str]
     name: str = ""
+    pretrained_on: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_id("variant", self.id)
+        _check_pretraining(f"variant '{self.id}'", self.pretrained_on)
         unknown = self.capabilities - CAPABILITIES
         if unknown:
             raise PluginError(f"variant '{self.id}': unknown capability {', '.join(sorted(unknown))}")
@@ -134,16 +145,17 @@ class MethodSpec:
         for heavy in (self.phantom, self.open_variants):
             if heavy is not None:
                 _check_import_string(f"method '{self.id}'", heavy)
-        for entry in self.pretrained_on or ():
-            dataset, colon, part = entry.partition(":")
-            check_id(f"dataset in pretrained_on of method '{self.id}'", dataset)
-            if colon and part not in PARTS:
-                raise PluginError(f"method '{self.id}': pretrained_on has '{entry}', parts are {', '.join(PARTS)}")
+        _check_pretraining(f"method '{self.id}'", self.pretrained_on)
         if not self.variants and self.open_variants is None:
             raise PluginError(f"method '{self.id}': at least one variant is needed")
         names = [variant.id for variant in self.variants]
         if len(set(names)) != len(names):
             raise PluginError(f"method '{self.id}': two variants share an id")
+
+    def seen_by(self, variant: str) -> tuple[str, ...] | None:
+        """The data that a variant is declared to have been pretrained on; None where nobody says."""
+        own = next((one.pretrained_on for one in self.variants if one.id == variant), None)
+        return self.pretrained_on if own is None else own
 
     def variant(self, name: str | None) -> MethodVariant:
         """The variant of that id; the first one for None. Raises `UnknownNameError`."""

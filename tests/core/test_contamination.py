@@ -62,18 +62,27 @@ DATASETS = {
     ],
 )
 def test_overlap(pretrained_on: tuple[str, ...] | None, tested: str, split: str, found: str) -> None:
-    assert contamination_of(make_method("m", pretrained_on), tested, split, DATASETS) == found
+    assert contamination_of(make_method("m", pretrained_on), "resnet50", tested, split, DATASETS) == found
 
 
 def test_a_method_that_is_gone_is_undeclared() -> None:
-    assert contamination_of(None, "nih", "official", DATASETS) == "undeclared"
+    assert contamination_of(None, "resnet50", "nih", "official", DATASETS) == "undeclared"
 
 
 def test_images_from_each_other_end() -> None:
     ring = {"a": dataset("a", "b"), "b": dataset("b", "a")}
-    assert contamination_of(make_method("m", ("a",)), "b", "official", ring) == "overlaps"
+    assert contamination_of(make_method("m", ("a",)), "resnet50", "b", "official", ring) == "overlaps"
 
 
 def test_a_part_that_is_none_is_refused() -> None:
     with pytest.raises(PluginError, match="'mimic:training', parts are train, valid, test"):
         dataclasses.replace(make_method("m", None), pretrained_on=("mimic:training",))
+
+
+def test_a_variant_may_have_seen_other_data_than_its_method() -> None:
+    method = make_method("m", ("mimic",))
+    own = dataclasses.replace(method.variants[0], id="own", pretrained_on=("nih",))
+    method = dataclasses.replace(method, variants=(*method.variants, own))
+    assert contamination_of(method, "resnet50", "rsna", "official", DATASETS) == "clean"
+    assert contamination_of(method, "own", "rsna", "official", DATASETS) == "overlaps"
+    assert contamination_of(method, "of-an-open-family", "mimic", "official", DATASETS) == "overlaps"

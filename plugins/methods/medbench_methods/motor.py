@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 URL = "https://github.com/chenzcv7/MOTOR"
 VOCABULARY = ("tokenizers/scibert_scivocab_uncased", "tokenizers/scibert_scivocab_uncased/vocab.txt")
 """SciBERT's: either is read, the file itself or the one in a folder."""
+START = ("mimic-cxr", "imagenet")
 IMAGES = frozenset({"ImageEncoder", "DenseImageEncoder"})
 MATCHES = IMAGES | {"TextEncoder", "ImageTextMatcher", "Explainer"}
 WRITES = IMAGES | {"ReportGenerator"}
@@ -29,9 +30,12 @@ def _variant(
     *,
     companions: tuple[str, ...] = (),
     texts: tuple[str, ...] = VOCABULARY,
+    seen: tuple[str, ...] = (),
 ) -> MethodVariant:
+    """``seen`` is what a fine-tuned variant saw beside what it started from."""
     source = CheckpointSource(filename=f"motor/{filename}", url=URL, companions=companions, text_files=texts)
-    return MethodVariant(id=name, title=title, checkpoint=source, capabilities=capabilities)
+    declared = (*START, *seen) if seen else None
+    return MethodVariant(id=name, title=title, checkpoint=source, capabilities=capabilities, pretrained_on=declared)
 
 
 def _answers(folder: str) -> tuple[str, ...]:
@@ -59,16 +63,31 @@ SPEC = MethodSpec(
             "fine-tuned for retrieval, two views",
             "retrieval-iu/checkpoint_best.pth",
             MATCHES | {"StudyEncoder"},
+            seen=("iu-xray:train",),
         ),
         _variant("generation-mimic", "fine-tuned for reports, one view", "generation-mimic/model_best.pth", WRITES),
-        _variant("generation-iu", "fine-tuned for reports, two views", "generation-iu/model_best.pth", WRITES),
-        _variant("diagnosis", "fine-tuned for diagnosis", "diagnosis/current_checkpoint.pth", IMAGES, texts=()),
+        _variant(
+            "generation-iu",
+            "fine-tuned for reports, two views",
+            "generation-iu/model_best.pth",
+            WRITES,
+            seen=("iu-xray:train",),
+        ),
+        _variant(
+            "diagnosis",
+            "fine-tuned for diagnosis",
+            "diagnosis/current_checkpoint.pth",
+            IMAGES,
+            texts=(),
+            seen=("chestx-ray14:train",),
+        ),
         _variant(
             "vqa-rad",
             "fine-tuned on VQA-RAD",
             "vqa-rad/VQA-RAD_best.pth",
             ANSWERS,
             texts=(*VOCABULARY, *_answers("vqa-rad")),
+            seen=("vqa-rad",),
         ),
         _variant(
             "vqa-slake",
@@ -76,6 +95,7 @@ SPEC = MethodSpec(
             "vqa-slake/SLAKE_best.pth",
             ANSWERS,
             texts=(*VOCABULARY, *_answers("vqa-slake")),
+            seen=("slake",),
         ),
     ),
     loader="medbench_methods.motor:load",
@@ -84,9 +104,8 @@ SPEC = MethodSpec(
     citation="Towards Medical Artificial General Intelligence via Knowledge-Enhanced Multimodal Pretraining, arXiv 2304.14204",
     code_url=URL,
     paper_url="https://arxiv.org/abs/2304.14204",
-    # The union over variants: all start from MIMIC-CXR and ImageNet weights, and the fine-tuned ones saw one of the others.
-    # VQA-RAD and SLAKE stand whole, since their scripts choose the epoch on the test part.
-    pretrained_on=("mimic-cxr", "imagenet", "iu-xray:train", "chestx-ray14:train", "vqa-rad", "slake"),
+    # VQA-RAD and SLAKE stand whole above, since their scripts choose the epoch on the test part.
+    pretrained_on=START,
     tags=("chest-x-ray", "vision-language"),
 )
 
