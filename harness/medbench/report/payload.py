@@ -29,6 +29,12 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     tied: bool = False
     records: tuple[int, ...] = ()
     """Indices into `Payload.records`: those that it is the mean of."""
+    p_value: float | None = None
+    """Of no difference from the best of the column, by a paired bootstrap, Holm-corrected."""
+    untested: str = ""
+    """Why there is no such p-value, where one could be expected."""
+    difference: float | None = None
+    """Of a reported figure: our value minus it, where the two may be compared."""
 
 
 class ColumnView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,7 +95,10 @@ class LayerView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ExampleView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One test sample. ``image`` is a data URI, '' where it is not here or may not be shown; ``image_note`` says why."""
+    """One test sample. ``image`` is a data URI, '' where it is not here; ``image_note`` then says why, where it should be.
+
+    ``width`` and ``height`` are the picture's (or the masks') proportions in pixels, 0 where nothing is known of them.
+    """
 
     method: str
     sample_id: str
@@ -132,7 +141,8 @@ class DiagramView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A critical-difference diagram (Demsar, JMLR 7, 2006): mean ranks over tasks, and groups that are not told apart.
 
     ``critical`` is Nemenyi's difference at 0.05; ``friedman_p`` the p-value of no difference at all. ``cliques`` are pairs of
-    positions (first, last) in ``methods``, which are sorted by mean rank.
+    positions (first, last) in ``methods``, which are sorted by mean rank. Without ``methods``, ``note`` says why there is no
+    diagram.
     """
 
     recipe: str
@@ -188,3 +198,5 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
     versions: tuple[dict[str, str], ...]
     problems: tuple[str, ...] = ()
     """What could not be read or analysed, one line each, shown at the foot of the page."""
+    notices: tuple[str, ...] = ()
+    """What must be read before anything else, shown at the head of the page (that it must not be handed on)."""
