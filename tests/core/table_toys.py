@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from medbench import replicates
 from medbench.leaderboard.text import clean
 from medbench.protocols import GroupValue, ReliabilityBin
 from medbench.records import MetricValue, Record
@@ -83,7 +84,7 @@ class EpochRecipe(Recipe):
 
 def toy_registry(*tasks: TaskSpec) -> Any:
     """What the tables ask of a registry: specs by id."""
-    return SimpleNamespace(tasks={task.id: task for task in tasks or (toy_task(),)}, methods={})
+    return SimpleNamespace(tasks={task.id: task for task in tasks or (toy_task(),)}, methods={}, datasets={})
 
 
 def predictions_of(skill: float, seed: int, classes: Sequence[str] = CLASSES, samples: int = SAMPLES) -> pa.Table:
@@ -126,12 +127,13 @@ def keep(
         table.filter(pa.array([source == wanted for source in table.column("source").to_pylist()]))
         for wanted in ("model", "guess")
     )
+    kept = replicates.replicates_of(toy_task(), EpochRecipe(), PROTOCOL, model)
     record = make_record(
         method,
         _mean(model, np.arange(model.num_rows)),
         floors={"guess": {"map": _mean(guess, np.arange(guess.num_rows))}},
         test_n=model.num_rows,
-        **changes,
+        **{"samples_sha256": kept.samples_sha256, "replicates": kept.by_metric, **changes},
     )
     store.write(record, table)
     return record

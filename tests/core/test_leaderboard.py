@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from medbench.leaderboard.pages import build_pages, check_pages, superseded_pages, table_text
+from medbench.leaderboard.pages import build_pages, table_text
+from medbench.leaderboard.table import Specs
 from medbench.records import MetricValue, Record
 from medbench.specs import MetricSpec, TaskSpec
 from tests.core.record_maker import make_method, make_record, make_task, metric
@@ -18,10 +19,11 @@ METHODS = {
     "medst": make_method("medst", ("mimic", "toy")),
     "third": make_method("third", None),
 }
+SPECS = Specs(TASKS, METHODS)
 
 
 def _page(*records: Record, task: TaskSpec | None = None) -> str:
-    return build_pages(records, {"toy-det": task} if task else TASKS, METHODS)["toy-det.md"]
+    return build_pages(records, Specs({"toy-det": task} if task else TASKS, METHODS))["toy-det.md"]
 
 
 def _rows(page: str) -> list[list[str]]:
@@ -74,7 +76,7 @@ def test_seeds_are_averaged_with_their_deviation_and_the_mean_of_their_bounds() 
     page = _page(make_record(score=(0.4, 0.3, 0.5), seed=0), make_record(score=(0.6, 0.4, 0.8), seed=1))
     row = _rows(page)[0]
     assert row[2] == "**50.0** ± 14.1 [35.0, 65.0]"
-    assert row[-2] == "2"
+    assert row[-4] == "2"
     assert "standard deviation over seeds" in page
 
 
@@ -85,8 +87,8 @@ def test_phantom_records_stand_in_their_own_section_and_do_not_touch_real_ranks(
     assert before.strip() == _page(real).strip()
     assert "Generated data" in after
     assert [row[:2] for row in _rows(after)] == [["1", "medst@resnet50"]]
-    overview = build_pages([real, make_record("medst", 0.99, phantom=True)], TASKS, METHODS)["README.md"]
-    assert "medst" not in overview
+    overview = build_pages([real, make_record("medst", 0.99, phantom=True)], SPECS)["README.md"]
+    assert "medst@" not in overview
 
 
 def test_changed_recipes_splits_and_versions_never_share_a_table() -> None:
@@ -135,7 +137,7 @@ def test_a_plain_number_is_shown_as_it_is() -> None:
     task = make_task(metrics=(*make_task().metrics, ranks))
     records = [make_record(name, metrics={"median-rank": rank}) for name, rank in (("mgca", 12.0), ("medst", 1234.5))]
     rows = _rows(_page(*records, task=task))
-    assert {row[1].split("@")[0]: row[-4] for row in rows} == {"mgca": "**12**", "medst": "<ins>1,234.5</ins>"}
+    assert {row[1].split("@")[0]: row[-6] for row in rows} == {"mgca": "**12**", "medst": "<ins>1,234.5</ins>"}
 
 
 def test_a_lower_is_better_cell_is_marked_unless_its_upper_bound_is_under_the_floor() -> None:
@@ -194,7 +196,7 @@ def test_two_records_of_one_trial_are_shown_by_key_and_one_record_given_twice_on
 
 
 def test_a_task_whose_plugin_is_gone_gets_an_unranked_page() -> None:
-    pages = build_pages([make_record(), make_record("medst", 0.9)], {}, {})
+    pages = build_pages([make_record(), make_record("medst", 0.9)], Specs())
     assert "plugin is not installed" in pages["toy-det.md"]
     assert {row[0] for row in _rows(pages["toy-det.md"])} == {"–"}
     assert "**" not in pages["toy-det.md"]
@@ -213,17 +215,17 @@ def test_the_order_of_records_does_not_change_a_byte() -> None:
         for fraction in (0.1, 1.0)
         for phantom in (False, True)
     ]
-    expected = build_pages(records, TASKS, METHODS)
-    text = table_text(records, TASKS, METHODS)
+    expected = build_pages(records, SPECS)
+    text = table_text(records, SPECS)
     for seed in range(5):
         random.Random(seed).shuffle(records)
-        assert build_pages(records, TASKS, METHODS) == expected
-        assert table_text(records, TASKS, METHODS) == text
+        assert build_pages(records, SPECS) == expected
+        assert table_text(records, SPECS) == text
 
 
 def test_the_overview_names_the_best_method_and_links_to_the_page() -> None:
-    overview = build_pages([make_record(), make_record("medst", (0.9, 0.8, 0.95))], TASKS, METHODS)["README.md"]
-    assert _rows(overview)[-1] == [
+    overview = build_pages([make_record(), make_record("medst", (0.9, 0.8, 0.95))], SPECS)["README.md"]
+    assert _rows(overview)[1] == [
         "[toy-det](toy-det.md)",
         "toy",
         "mAP",
@@ -233,29 +235,13 @@ def test_the_overview_names_the_best_method_and_links_to_the_page() -> None:
     ]
 
 
-def test_check_finds_changed_missing_and_left_over_pages(tmp_path: Path) -> None:
-    pages = build_pages([make_record()], TASKS, METHODS)
-    for name, text in pages.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    assert check_pages(tmp_path, pages) == []
-    (tmp_path / "toy-det.md").write_text("other\n", encoding="utf-8")
-    (tmp_path / "README.md").unlink()
-    (tmp_path / "gone-det.md").write_text(pages["toy-det.md"], encoding="utf-8")
-    (tmp_path / "notes.md").write_text("somebody wrote this\n", encoding="utf-8")
-    (tmp_path / ".partial-x.md").write_text("", encoding="utf-8")
-    stale = check_pages(tmp_path, pages)
-    assert [page.path for page in stale] == ["README.md", "gone-det.md", "toy-det.md"]
-    assert "-other" in stale[2].diff
-    assert superseded_pages(tmp_path, pages) == [tmp_path / "gone-det.md"]
-    assert [page.path for page in check_pages(tmp_path / "absent", pages)] == sorted(pages)
-
-
 def test_building_loads_neither_torch_nor_numpy() -> None:
     code = (
         "import sys; sys.modules.update(numpy=None, torch=None, pandas=None)\n"
         "from medbench.leaderboard.pages import build_pages, table_text\n"
+        "from medbench.leaderboard.table import Specs\n"
         "from tests.core.record_maker import make_record, make_task\n"
-        "build_pages([make_record()], {'toy-det': make_task()}, {}); print(table_text([make_record()], {}, {}))"
+        "build_pages([make_record()], Specs({'toy-det': make_task()})); print(table_text([make_record()], Specs()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2]

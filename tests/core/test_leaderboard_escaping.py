@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medbench.leaderboard.pages import build_pages, table_text
+from medbench.leaderboard.table import Specs
 from medbench.leaderboard.text import escape, page_name, percent
 from medbench.records import MetricValue
 from medbench.specs import MetricSpec
@@ -34,8 +35,8 @@ def test_evil_names_leave_one_table_without_markup() -> None:
         metrics={EVIL: MetricValue(None, note=EVIL)},
         floors={EVIL: {"map": 0.1}},
     )
-    pages = build_pages([record], {}, {})
-    assert set(pages) == {"README.md", page_name(EVIL)}
+    pages = build_pages([record], Specs())
+    assert set(pages) == {"README.md", page_name(EVIL), f"methods/{page_name(EVIL)}"}
     page = pages[page_name(EVIL)]
     assert len(_cells_per_line(page)) == 1
     for text in pages.values():
@@ -46,13 +47,13 @@ def test_evil_names_leave_one_table_without_markup() -> None:
 
 def test_a_specs_titles_are_escaped() -> None:
     task = make_task(title=EVIL, protocol=EVIL, metrics=(MetricSpec(name="map", title=EVIL),))
-    pages = build_pages([make_record()], {"toy-det": task}, {})
+    pages = build_pages([make_record()], Specs({"toy-det": task}))
     assert len(_cells_per_line(pages["toy-det.md"])) == 1
     assert "<script" not in "".join(pages.values())
 
 
 def test_the_terminal_gets_no_control_characters() -> None:
-    text = table_text([make_record("evil\x1b[31m\r\x07\u202e")], {}, {})
+    text = table_text([make_record("evil\x1b[31m\r\x07\u202e")], Specs())
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medbench.leaderboard.table import Specs
 from medbench.specs import MetricSpec
 from medbench.store import ResultStore
 from medbench.tables.analyses import Findings
@@ -78,7 +79,7 @@ def test_headings_that_look_alike_have_files_of_their_own() -> None:
         make_record(recipe="w" * 300),
     ]
     registry = toy_registry()
-    found = find_comparisons(records, registry.tasks, registry.methods).found
+    found = find_comparisons(records, Specs(registry.tasks)).found
     stems = [stem_of(one) for one in found]
     assert len(found) == len(records) - 1  # the first two are of one recipe by name
     assert len({stem.lower() for stem in stems}) == len(found)
@@ -89,14 +90,14 @@ def test_headings_that_look_alike_have_files_of_their_own() -> None:
 def test_any_name_can_stand_in_a_plot(name: str) -> None:
     records = [make_record(name, 0.5, fraction=at, floors={name: {"map": 0.2}}) for at in (0.1, 1.0)]
     registry = toy_registry(toy_task(title=name))
-    image = efficiency_plot(find_comparisons(records, registry.tasks, registry.methods).found[0])
+    image = efficiency_plot(find_comparisons(records, Specs(registry.tasks)).found[0])
     assert image is not None and image.startswith(b"\x89PNG")
 
 
 def test_evil_methods_floors_and_notes_leave_whole_tables() -> None:
     record = make_record(EVIL, None, variant=EVIL, split=EVIL, recipe=EVIL, floors={EVIL: {"map": 0.1}})
     registry = toy_registry()
-    comparison = find_comparisons([record], registry.tasks, registry.methods).found[0]
+    comparison = find_comparisons([record], Specs(registry.tasks)).found[0]
     files = comparison_files(comparison, Findings(), plots=False)
     page = next(content.decode() for name, content in files.items() if name.endswith(".md"))
     assert len({line.count("|") for line in page.splitlines() if line.startswith("|")}) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medbench.leaderboard.table import Specs
 from medbench.protocols import ReliabilityBin
 from medbench.store import ResultStore
 from medbench.tables.analyses import Findings, analyse
@@ -26,7 +27,7 @@ def store(tmp_path: Path) -> ResultStore:
 
 def analysed(store: ResultStore) -> tuple[Comparison, Findings]:
     registry = toy_registry()
-    comparison = find_comparisons(store.read_all().records, registry.tasks, registry.methods).found[0]
+    comparison = find_comparisons(store.read_all().records, Specs(registry.tasks)).found[0]
     return comparison, analyse(comparison, store)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from medbench.leaderboard.table import Specs
 from medbench.records import Record
 from medbench.tables.comparisons import Comparison, find_comparisons
 from medbench.tables.efficiency import efficiency_csv, efficiency_section
@@ -16,7 +17,7 @@ REGISTRY = toy_registry(*(toy_task(id=name) for name in ("toy-det", "toy-two", "
 
 
 def compare(*records: Record) -> tuple[Comparison, ...]:
-    return find_comparisons(records, REGISTRY.tasks, REGISTRY.methods).found
+    return find_comparisons(records, Specs(REGISTRY.tasks)).found
 
 
 def efficiency(*records: Record) -> list[list[str]]:
@@ -61,7 +62,7 @@ def test_the_csv_holds_the_same_numbers_as_shares_of_one() -> None:
 
 def test_other_versions_and_unknown_tasks_are_left_out_with_the_reason() -> None:
     found = find_comparisons(
-        [make_record(), make_record(task_version=1), make_record(task="gone")], REGISTRY.tasks, REGISTRY.methods
+        [make_record(), make_record(task_version=1), make_record(task="gone")], Specs(REGISTRY.tasks)
     )
     assert len(found.found) == 1
     assert found.left_out == (

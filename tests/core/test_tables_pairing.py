@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from medbench.leaderboard.table import Specs
 from medbench.records import MetricValue
 from medbench.store import ResultStore
-from medbench.tables.analyses import analyse
-from medbench.tables.comparisons import find_comparisons
+from medbench.tables.comparisons import Comparison, find_comparisons
 from medbench.tables.pairing import Paired, holm, paired_csv, paired_section, paired_tests
 from tests.core.table_toys import keep, predictions_of, replicates_of, table_rows, toy_registry, toy_task
 
@@ -22,8 +23,11 @@ def store(tmp_path: Path) -> ResultStore:
 
 def pair(store: ResultStore, **task: object) -> Paired | None:
     registry = toy_registry(toy_task(**task))
-    comparison = find_comparisons(store.read_all().records, registry.tasks, registry.methods).found[0]
-    return paired_tests(comparison, analyse(comparison, store))
+    return paired_tests(find_comparisons(store.read_all().records, Specs(registry.tasks)).found[0])
+
+
+def compared(store: ResultStore) -> Comparison:
+    return find_comparisons(store.read_all().records, Specs(toy_registry().tasks)).found[0]
 
 
 def model_rows(table):  # type: ignore[no-untyped-def]
@@ -90,7 +94,7 @@ def test_other_test_samples_are_refused_with_their_number(store: ResultStore) ->
     paired = pair(store)
     assert paired is not None
     assert paired.rows[0].test is None
-    assert paired.rows[0].reason == "other test samples: 0 that the other lacks, 2 that only the other has"
+    assert paired.rows[0].reason == "other test samples, or other patients"
 
 
 def test_other_patient_ids_are_refused(store: ResultStore) -> None:
@@ -103,7 +107,7 @@ def test_other_patient_ids_are_refused(store: ResultStore) -> None:
     keep(store, "mgca", 0.5, predictions=table.set_column(column, "patient_id", pa.array(own)))
     paired = pair(store)
     assert paired is not None
-    assert paired.rows[0].reason == "the same test samples under other patient ids"
+    assert paired.rows[0].reason == "other test samples, or other patients"
 
 
 def test_manifests_that_differ_past_the_shown_digits_are_refused(store: ResultStore) -> None:
@@ -114,35 +118,35 @@ def test_manifests_that_differ_past_the_shown_digits_are_refused(store: ResultSt
     assert "manifests differ" in paired.rows[0].reason
 
 
-def test_a_better_method_without_predictions_is_told_of(store: ResultStore) -> None:
+def test_a_better_method_without_replicates_is_told_of(store: ResultStore) -> None:
     keep(store, "mgca", 0.4)
     keep(store, "medst", 0.6)
-    gone = keep(store, "third", 0.9)
-    store.path(gone.task, gone.method_id, gone.key).with_suffix(".parquet").unlink()
-    registry = toy_registry()
-    comparison = find_comparisons(store.read_all().records, registry.tasks, registry.methods).found[0]
-    findings = analyse(comparison, store)
-    assert len(findings.missing) == 1 and "third@resnet50 on toy-det, seed 0: no predictions at" in findings.missing[0]
-    assert findings.damage == []
-    paired = paired_tests(comparison, findings)
+    store.write_record(replace(keep(store, "third", 0.9), replicates={}))
+    comparison = compared(store)
+    paired = paired_tests(comparison)
     assert paired is not None
     assert paired.best.title == "medst@resnet50"
     page = paired_section(comparison, paired)
     assert "third@resnet50 has a better value than the best here, but no test" in page
     rows = table_rows(page, "Paired tests")
     assert [row[0] for row in rows[1:]] == ["**medst@resnet50**", "third@resnet50", "mgca@resnet50"]
-    assert "not tested: no analysed predictions" in rows[2][2]
+    assert "not tested: the records keep no replicates" in rows[2][2]
+
+
+def test_the_predictions_are_not_needed(store: ResultStore) -> None:
+    for method, skill in (("mgca", 0.4), ("medst", 0.6)):
+        record = keep(store, method, skill)
+        store.path(record.task, record.method_id, record.key).with_suffix(".parquet").unlink()
+    paired = pair(store)
+    assert paired is not None and paired.rows[0].test is not None
 
 
 def test_an_undefined_metric_is_not_tested(store: ResultStore) -> None:
-    from msgspec.structs import replace
-
     keep(store, "medst", 0.8)
-    record = keep(store, "mgca", 0.5)
-    store.write_record(replace(record, metrics={"map": MetricValue(None, n=60, note="one class")}))
+    store.write_record(replace(keep(store, "mgca", 0.5), metrics={"map": MetricValue(None, n=60, note="one class")}))
     paired = pair(store)
     assert paired is not None
-    assert paired.rows[0].reason == "its metric is undefined or absent"
+    assert paired.rows[0].reason == "the metric is undefined or absent in some seed"
 
 
 def test_one_method_alone_has_no_tests(store: ResultStore) -> None:
@@ -181,9 +185,8 @@ def test_the_csv_has_a_row_a_test_in_shares_of_one(store: ResultStore) -> None:
 
     keep(store, "mgca", 0.5)
     keep(store, "medst", 0.8)
-    registry = toy_registry()
-    comparison = find_comparisons(store.read_all().records, registry.tasks, registry.methods).found[0]
-    paired = paired_tests(comparison, analyse(comparison, store))
+    comparison = compared(store)
+    paired = paired_tests(comparison)
     assert paired is not None and paired.rows[0].test is not None
     rows = list(csv.DictReader(io.StringIO(paired_csv(comparison, paired).decode())))
     assert len(rows) == 1

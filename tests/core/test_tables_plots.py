@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from medbench.leaderboard.table import Specs
 from medbench.records import Record
 from medbench.store import ResultStore
 from medbench.tables import class_bars, curves, plots, reliability_plot
@@ -22,7 +23,7 @@ from tests.core.table_toys import keep, toy_registry, toy_task
 
 def compare(*records: Record, **task: object) -> Comparison:
     registry = toy_registry(toy_task(**task))
-    return find_comparisons(records, registry.tasks, registry.methods).found[0]
+    return find_comparisons(records, Specs(registry.tasks)).found[0]
 
 
 def trials(count: int) -> list[Record]:

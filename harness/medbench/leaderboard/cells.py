@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from medbench.leaderboard.text import percent, plain
+from medbench.leaderboard.text import Unit, percent, plain
 from medbench.records import MetricValue, Record
-
-Unit = Literal["percent", "plain"]
-"""A share of 1 shown in percent, or a number shown as it is (a rank, a count)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A mean over ``seeds``. ``place`` is 1 for the best of the column, 2 for the second, 0 for an unplaced cell."""
+    """A mean over ``seeds``. ``place`` is 1 for the best of the column, 2 for the second, 0 for an unplaced cell.
+
+    ``tied`` is the best, or what does not differ significantly from it; ``p_value`` is that test's, Holm-corrected over the
+    column, and ``untested`` says why there was none.
+    """
 
     value: float | None
     low: float | None
@@ -40,13 +41,16 @@ class Cell:
     not_above_floor: bool = False
     place: int = 0
     unit: Unit = "percent"
+    tied: bool = False
+    p_value: float | None = None
+    untested: str = ""
 
     def text(self, value: float) -> str:
         """The value, a bound or the deviation as it is printed."""
         return percent(value) if self.unit == "percent" else plain(value)
 
 
-def cell_of(members: list[Record], column: Column) -> Cell | None:
+def cell_of(members: Sequence[Record], column: Column) -> Cell | None:
     """The mean over the records of that metric and fraction, marked against their own floors; None where there is none."""
     found = [record for record in members if record.fraction == column.fraction and column.metric in record.metrics]
     if not found:
@@ -63,7 +67,7 @@ def cell_of(members: list[Record], column: Column) -> Cell | None:
     return replace(cell, not_above_floor=not above)
 
 
-def floor_cells(records: list[Record], name: str, column: Column) -> list[Cell]:
+def floor_cells(records: Sequence[Record], name: str, column: Column) -> list[Cell]:
     """What the records say of a floor or ceiling in that column, each value once as it is printed, in their order."""
     found: dict[tuple[object, ...], Cell] = {}
     for record in records:

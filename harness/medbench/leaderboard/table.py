@@ -9,29 +9,51 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from medbench.contamination import Contamination, contamination_of
 from medbench.leaderboard.cells import Cell, Column, cell_of, floor_cells
-from medbench.records import Record, encode
-from medbench.specs import MethodSpec, TaskSpec
+from medbench.leaderboard.places import Cells, marked
+from medbench.leaderboard.reported import Figures, ReportedColumn, figures_of, reported_columns, reported_only
+from medbench.leaderboard.rows import RowIdentity, qualifier_of, qualifiers_of, rows_of, unique_records
+from medbench.records import Record
+from medbench.specs import DatasetSpec, MethodSpec, TaskSpec
 
-Kind = Literal["method", "floor", "ceiling"]
-Contamination = Literal["clean", "overlaps", "undeclared", ""]
+Kind = Literal["method", "reported", "floor", "ceiling"]
+"""A method that was run, one of which there are only reported figures, or what the records say of trivial and best answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """What the plugins say of the ids that records hold; what is not there is shown all the same, unmarked."""
+
+    tasks: Mapping[str, TaskSpec] = field(default_factory=dict)
+    methods: Mapping[str, MethodSpec] = field(default_factory=dict)
+    datasets: Mapping[str, DatasetSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a table; ``qualifier`` tells rows of one method apart; a floor or ceiling has no rank."""
+    """A row of a table; ``qualifier`` tells rows of one method apart; only a method has a rank.
+
+    ``cells`` go with the table's ``columns`` and ``reported`` with its ``reported``. ``checkpoint`` is the SHA-256 of the
+    weights, ``versions`` are those of medbench, ``records`` what a method's row is made from.
+    """
 
     name: str
     qualifier: str
-    contamination: Contamination
+    contamination: Contamination | Literal[""]
     test_n: tuple[int, ...]
     seeds: tuple[int, ...]
     cells: tuple[Cell | None, ...]
     rank: int | None = None
     kind: Kind = "method"
+    checkpoint: str | None = None
+    versions: tuple[str, ...] = ()
+    reported: tuple[Figures, ...] = ()
+    identity: RowIdentity | None = field(default=None, repr=False)
+    records: tuple[Record, ...] = field(default=(), repr=False)
 
 
 class Heading(NamedTuple):
@@ -49,38 +71,27 @@ class Heading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A heading, the columns, and the lines in the order they are shown: methods, floors, ceilings."""
+    """A heading, the columns, and the lines in the order they are shown: methods, reported alone, floors, ceilings."""
 
     heading: Heading
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+    reported: tuple[ReportedColumn, ...] = ()
 
     @property
     def fractions(self) -> list[float]:
         return sorted({column.fraction for column in self.columns})
 
 
-class _Identity(NamedTuple):
-    """What must agree before two records may share a row."""
-
-    method: str
-    checkpoint: str
-    method_version: int
-    precision: str
-    key: str
-
-
-def build_tables(
-    records: Iterable[Record], tasks: Mapping[str, TaskSpec], methods: Mapping[str, MethodSpec]
-) -> list[Table]:
+def build_tables(records: Iterable[Record], specs: Specs) -> list[Table]:
     """Every table that the records make: real before phantom, current before older versions, `standard` first."""
-    unique = {record.key: record for record in sorted(records, key=encode, reverse=True)}
+    unique = unique_records(records)
     newest: dict[str, int] = {}
-    for record in unique.values():
+    for record in unique:
         newest[record.task] = max(record.task_version, newest.get(record.task, record.task_version))
     groups: defaultdict[Heading, list[Record]] = defaultdict(list)
-    for record in unique.values():
-        current = tasks[record.task].version if record.task in tasks else newest[record.task]
+    for record in unique:
+        current = specs.tasks[record.task].version if record.task in specs.tasks else newest[record.task]
         groups[
             Heading(
                 phantom=record.phantom,
@@ -93,8 +104,22 @@ def build_tables(
             )
         ].append(record)
     sizes = {heading: max(record.test_n for record in members) for heading, members in groups.items()}
-    order = sorted(groups, key=lambda heading: _table_order(heading, tasks.get(heading.task), sizes[heading]))
-    return [_build_table(heading, groups[heading], tasks.get(heading.task), methods) for heading in order]
+    order = sorted(groups, key=lambda heading: _table_order(heading, specs.tasks.get(heading.task), sizes[heading]))
+    return [_build_table(heading, groups[heading], specs) for heading in order]
+
+
+def reported_tables(tables: Iterable[Table], specs: Specs) -> list[Table]:
+    """Tables of reported figures alone, for every task and recipe that has figures and is in none of ``tables``."""
+    shown = {(table.heading.task, table.heading.recipe) for table in tables if table.reported}
+    found = []
+    for task in sorted(specs.tasks.values(), key=lambda one: one.id):
+        recipes = {figure.recipe for figure in task.reported}
+        for recipe in sorted(recipes, key=lambda name: (name != "standard", name)):
+            if (task.id, recipe) not in shown:
+                heading = Heading(False, False, task.id, task.version, task.split, recipe, "")
+                columns = reported_columns(task, recipe)
+                found.append(Table(heading, (), tuple(_reported_lines(task, heading, (), columns, 0, specs)), columns))
+    return found
 
 
 def _table_order(heading: Heading, task: TaskSpec | None, test_n: int) -> tuple[object, ...]:
@@ -112,28 +137,72 @@ def _table_order(heading: Heading, task: TaskSpec | None, test_n: int) -> tuple[
     )
 
 
-def _build_table(
-    heading: Heading, records: list[Record], task: TaskSpec | None, methods: Mapping[str, MethodSpec]
-) -> Table:
+def _build_table(heading: Heading, records: list[Record], specs: Specs) -> Table:
+    task = specs.tasks.get(heading.task)
     columns = _columns(records, task)
     rows = rows_of(records)
+    qualifiers = qualifiers_of(rows)
+    members = list(rows.values())
+    cells = marked([tuple(cell_of(one, column) for column in columns) for one in members], members, columns)
     lines = [
-        Line(
-            name=identity.method,
-            qualifier=qualifier_of(identity, rows),
-            contamination=_contamination(members[0], task, methods),
-            test_n=tuple(sorted({record.test_n for record in members})),
-            seeds=tuple(sorted({cell.seeds for column in columns if (cell := cell_of(members, column)) is not None})),
-            cells=tuple(cell_of(members, column) for column in columns),
-        )
-        for identity, members in rows.items()
+        _line(one, own, qualifiers[one], found, specs) for (one, own), found in zip(rows.items(), cells, strict=True)
     ]
-    lines = _placed(lines, columns)
     ranking = _ranking_column(columns, task)
     if ranking is not None:
         lines = [_ranked(line, ranking) for line in lines]
     lines.sort(key=lambda line: (line.rank is None, line.rank or 0, line.name, line.qualifier))
-    return Table(heading, columns, (*lines, *_bounds(records, columns)))
+    reported: tuple[ReportedColumn, ...] = ()
+    others: list[Line] = []
+    if task is not None and _takes_figures(heading, task):
+        reported = reported_columns(task, heading.recipe)
+        lines = [
+            replace(line, reported=figures_of(task, heading.recipe, line.name, reported, line.records))
+            for line in lines
+        ]
+        others = _reported_lines(task, heading, (line.name for line in lines), reported, len(columns), specs)
+    return Table(heading, columns, (*lines, *others, *_bounds(records, columns)), reported)
+
+
+def _line(identity: RowIdentity, members: Sequence[Record], qualifier: str, cells: Cells, specs: Specs) -> Line:
+    return Line(
+        name=identity.method,
+        qualifier=qualifier,
+        contamination=_contamination(members[0], specs),
+        test_n=tuple(sorted({record.test_n for record in members})),
+        seeds=tuple(sorted({cell.seeds for cell in cells if cell is not None})),
+        cells=cells,
+        checkpoint=members[0].checkpoint_sha256,
+        versions=tuple(sorted({record.provenance.medbench for record in members})),
+        identity=identity,
+        records=tuple(members),
+    )
+
+
+def _takes_figures(heading: Heading, task: TaskSpec) -> bool:
+    return not heading.phantom and not heading.set_aside and heading.split == task.split
+
+
+def _reported_lines(
+    task: TaskSpec,
+    heading: Heading,
+    run: Iterable[str],
+    columns: tuple[ReportedColumn, ...],
+    cells: int,
+    specs: Specs,
+) -> list[Line]:
+    return [
+        Line(
+            name=name,
+            qualifier="",
+            contamination=_declared(name, task, specs),
+            test_n=(),
+            seeds=(),
+            cells=(None,) * cells,
+            kind="reported",
+            reported=figures_of(task, heading.recipe, name, columns, ()),
+        )
+        for name in reported_only(task, heading.recipe, run)
+    ]
 
 
 def _columns(records: list[Record], task: TaskSpec | None) -> tuple[Column, ...]:
@@ -180,67 +249,17 @@ def _ranking_column(columns: Sequence[Column], task: TaskSpec | None) -> int | N
     return found[-1] if found else None
 
 
-def rows_of(records: list[Record]) -> dict[_Identity, list[Record]]:
-    """Records that may share a row, by seed; one that another contradicts (same fraction and seed) stands alone."""
-    together: defaultdict[_Identity, list[Record]] = defaultdict(list)
-    for record in sorted(records, key=lambda record: (record.method_id, record.fraction, record.seed, record.key)):
-        together[_identity(record)].append(record)
-    rows: defaultdict[_Identity, list[Record]] = defaultdict(list)
-    for identity, members in together.items():
-        trials = [(record.fraction, record.seed) for record in members]
-        for record, trial in zip(members, trials, strict=True):
-            alone = trials.count(trial) > 1
-            rows[identity._replace(key=record.key) if alone else identity].append(record)
-    return dict(rows)
-
-
-def _identity(record: Record) -> _Identity:
-    return _Identity(
-        method=record.method_id,
-        checkpoint=record.checkpoint_sha256 or "none",
-        method_version=record.method_version,
-        precision=record.provenance.precision,
-        key="",
+def _contamination(record: Record, specs: Specs) -> Contamination:
+    return contamination_of(
+        specs.methods.get(record.method), record.variant, record.dataset, record.split, specs.datasets
     )
 
 
-def qualifier_of(identity: _Identity, rows: Iterable[_Identity]) -> str:
-    """The fields in which this row differs from others of its method, and its precision where any row has another."""
-    everyone = list(rows)
-    parts = []
-    for name, value in identity._asdict().items():
-        others = [other for other in everyone if other.method == identity.method or name == "precision"]
-        if name == "method" or not value or len({getattr(other, name) for other in others}) == 1:
-            continue
-        parts.append(f"{name.replace('_', ' ')} {value[:8] if isinstance(value, str) else value}")
-    return ", ".join(parts)
-
-
-def _contamination(record: Record, task: TaskSpec | None, methods: Mapping[str, MethodSpec]) -> Contamination:
-    method = methods.get(record.method)
-    if method is None or method.pretrained_on is None:
-        return "undeclared"
-    return "overlaps" if (task.dataset if task else record.dataset) in method.pretrained_on else "clean"
-
-
-def _placed(lines: list[Line], columns: Sequence[Column]) -> list[Line]:
-    """Lines with every cell's place in its column; equal as printed is equal."""
-    placed: list[list[Cell | None]] = [list(line.cells) for line in lines]
-    for index, column in enumerate(columns):
-        if column.higher_is_better is None:
-            continue
-        sign = -1 if column.higher_is_better else 1
-        scores = [sign * _printed(cell) for cells in placed if (cell := cells[index]) and cell.value is not None]
-        for cells in placed:
-            cell = cells[index]
-            if cell and cell.value is not None:
-                mine = sign * _printed(cell)
-                cells[index] = replace(cell, place=1 + sum(score < mine for score in scores))
-    return [replace(line, cells=tuple(cells)) for line, cells in zip(lines, placed, strict=True)]
-
-
-def _printed(cell: Cell) -> float:
-    return float(cell.text(cell.value or 0.0).replace(",", ""))
+def _declared(name: str, task: TaskSpec, specs: Specs) -> Contamination | Literal[""]:
+    """Of a method with reported figures alone; nothing is said of one that no plugin provides."""
+    method_id, _, variant = name.partition("@")
+    method = specs.methods.get(method_id)
+    return "" if method is None else contamination_of(method, variant, task.dataset, task.split, specs.datasets)
 
 
 def _ranked(line: Line, column: int) -> Line:
@@ -261,3 +280,16 @@ def _bounds(records: list[Record], columns: Sequence[Column]) -> list[Line]:
             counts = tuple(sorted({one.test_n for one in records if name in one.floors or name in one.ceilings}))
             lines.append(Line(name, "", "", counts, (), cells, kind=kind))
     return lines
+
+
+__all__ = [
+    "Heading",
+    "Kind",
+    "Line",
+    "Specs",
+    "Table",
+    "build_tables",
+    "qualifier_of",
+    "reported_tables",
+    "rows_of",
+]

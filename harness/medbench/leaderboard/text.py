@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 _SPECIAL = re.compile(r"[&<>|`*\[\]{}\\~$#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)")
 
 
+Unit = Literal["percent", "plain"]
+"""A share of 1 shown in percent, or a number shown as it is (a rank, a count)."""
+NAME = 80
+"""Names of methods, metrics and tasks are cut to so many characters on a page."""
+NOTE = 400
+"""As `NAME`, for notes, summaries and sources."""
+_LONGEST_URL = 500
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~:/?#@!$&'()+,;=%-]*)?\Z")
+
+
 def clean(text: str) -> str:
     """``text`` on one line, without control and formatting characters (terminal escapes, changes of direction)."""
+    if text.isprintable():  # nothing of category C, and no space but the plain one
+        return " ".join(text.split())
     shown = (" " if character.isspace() else character for character in text)
     kept = (character for character in shown if not unicodedata.category(character).startswith("C"))
     return " ".join("".join(kept).split())
@@ -19,6 +32,27 @@ def clean(text: str) -> str:
 def escape(text: str) -> str:
     """``text`` as it is read, whatever Markdown or HTML it holds: what could have a meaning becomes an entity."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", clean(text))
+
+
+def shorten(text: str, longest: int = NAME) -> str:
+    """`clean` text, cut with an ellipsis where it is longer."""
+    text = clean(text)
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def name_text(text: str, longest: int = NAME) -> str:
+    """A name as Markdown shows it: cut, then escaped."""
+    return escape(shorten(text, longest))
+
+
+def web_link(url: str, title: str) -> str:
+    """A Markdown link to a page of the web; empty where ``url`` is no plain http or https address."""
+    return f"[{escape(title)}](<{url.replace('&', '&amp;')}>)" if len(url) <= _LONGEST_URL and _URL.match(url) else ""
+
+
+def signed(value: float, unit: Unit) -> str:
+    """A difference in points of percent, or as it is, always with its sign: ``+1.2``, ``-0.4``, ``+0.0``."""
+    return f"{round(100 * value if unit == 'percent' else value, 1) + 0.0:+.1f}"
 
 
 def percent(value: float) -> str:
@@ -51,7 +85,7 @@ def page_name(task: str) -> str:
     safe = re.sub(r"[^a-z0-9._-]", "_", task)[:100].lstrip(".") or "_"
     if safe == task and task != "readme":
         return f"{task}.md"
-    return f"{safe}-{hashlib.sha256(task.encode()).hexdigest()[:8]}.md"
+    return f"{safe}-{hashlib.sha256(task.encode(errors='surrogatepass')).hexdigest()[:8]}.md"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> str:

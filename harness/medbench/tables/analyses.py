@@ -16,21 +16,13 @@ from medbench.tables.comparisons import Comparison
 from medbench.trials import restore_recipe
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """One record's predictions, read and analysed.
+    """One record's predictions, read and analysed; ``floor_groups`` are the groups of each floor by name."""
 
-    ``samples`` has the columns sample_id and patient_id, sorted; ``replicates`` are of the ranking metric, NaN where
-    undefined; ``floor_groups`` are the groups of each floor by name.
-    """
-
-    samples: pa.Table
-    replicates: NDArray[np.float64]
     groups: tuple[GroupValue, ...]
     floor_groups: Mapping[str, tuple[GroupValue, ...]]
     reliability: tuple[ReliabilityBin, ...]
@@ -104,8 +96,6 @@ def find_analysis(task: TaskSpec) -> Analysis | None:
 
 
 def _analysed(record: Record, task: TaskSpec, protocol: Analysis, store: ResultStore, floors: _Floors) -> Analysed:
-    import numpy as np
-
     from medbench.runner import MODEL
 
     recipe = restore_recipe(task.recipe(record.recipe), record.recipe_values)
@@ -113,13 +103,7 @@ def _analysed(record: Record, task: TaskSpec, protocol: Analysis, store: ResultS
     if MODEL not in sources:
         raise TrialError("the predictions have no row of the model", fix="run the trial again")
     predictions = sources.pop(MODEL)
-    metric = task.ranking_metric.name
-    replicates = protocol.replicates(task, recipe, predictions)
-    if metric not in replicates:
-        raise TrialError(f"task '{task.id}' gave no replicates of {metric}")
     return Analysed(
-        samples=predictions.select(["sample_id", "patient_id"]).combine_chunks(),
-        replicates=np.asarray(replicates[metric], np.float64),
         groups=tuple(protocol.groups(task, recipe, predictions)),
         floor_groups={
             name: floors.groups(name, task, recipe, protocol, rows)

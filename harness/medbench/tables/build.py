@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from medbench.leaderboard.table import Specs
 from medbench.leaderboard.text import escape
 from medbench.records import Record
 from medbench.registry import Registry
@@ -54,7 +55,7 @@ def build_tables_of(
 
     ``tell`` hears which comparison is being worked on.
     """
-    comparisons = find_comparisons(records, registry.tasks, registry.methods)
+    comparisons = find_comparisons(records, Specs(registry.tasks, registry.methods, registry.datasets))
     built = Built(missing=list(comparisons.left_out))
     for comparison in comparisons.found:
         tell(comparison.label)
@@ -70,7 +71,7 @@ def build_tables_of(
 def comparison_files(comparison: Comparison, findings: Findings, *, plots: bool) -> dict[str, bytes]:
     """The page of a comparison, with the CSV files and plots that there is anything for."""
     stem = stem_of(comparison)
-    paired = paired_tests(comparison, findings)
+    paired = paired_tests(comparison)
     groups = group_table(comparison, findings)
     reliability = reliabilities(comparison, findings)
     images = _plots(comparison, groups, reliability, stem) if plots else {}

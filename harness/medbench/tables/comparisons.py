@@ -5,14 +5,14 @@ It stands on the leaderboard's tables, so that a number is in the same company o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medbench.leaderboard.cells import Cell, Column
-from medbench.leaderboard.table import Heading, Line, Table, build_tables, qualifier_of, rows_of
+from medbench.leaderboard.table import Heading, Line, Specs, Table, build_tables
 from medbench.leaderboard.text import fraction_name
-from medbench.records import Record, encode
-from medbench.specs import MethodSpec, MetricSpec, TaskSpec
+from medbench.records import Record
+from medbench.specs import MetricSpec, TaskSpec
 
 Identity = tuple[str, ...]
 """Method, checkpoint, version and precision: what makes rows of two tables the same contender."""
@@ -91,14 +91,16 @@ class Comparisons:
     left_out: tuple[str, ...]
 
 
-def find_comparisons(
-    records: Iterable[Record], tasks: Mapping[str, TaskSpec], methods: Mapping[str, MethodSpec]
-) -> Comparisons:
+def find_comparisons(records: Iterable[Record], specs: Specs) -> Comparisons:
     """What of ``records`` may stand together, under tasks that are installed in the version that the records are of."""
-    unique = list({record.key: record for record in sorted(records, key=encode, reverse=True)}.values())
+    return comparisons_of(build_tables(records, specs), specs)
+
+
+def comparisons_of(tables: Iterable[Table], specs: Specs) -> Comparisons:
+    """Those that tables of the leaderboard make."""
     found, left_out = [], []
-    for table in build_tables(unique, tasks, methods):
-        task = tasks.get(table.heading.task)
+    for table in tables:
+        task = specs.tasks.get(table.heading.task)
         if task is None:
             left_out.append(f"{table.heading.task}: no installed plugin has that task")
             continue
@@ -113,9 +115,14 @@ def find_comparisons(
         if not columns:
             left_out.append(f"{task.id}: no record has its ranking metric, {task.ranking_metric.name}")
             continue
-        members = [record for record in unique if _belongs(record, table.heading)]
-        found.append(Comparison(table, task, _contenders(table, members), columns))
+        found.append(Comparison(table, task, contenders_of(table), columns))
     return Comparisons(tuple(found), tuple(dict.fromkeys(left_out)))
+
+
+def contenders_of(table: Table) -> tuple[Contender, ...]:
+    """The table's methods in its order, with the records behind each."""
+    lines = [(line, line.identity) for line in table.lines if line.kind == "method"]
+    return tuple(Contender(tuple(map(str, one)), line, line.records) for line, one in lines if one is not None)
 
 
 def title_of(comparison: Comparison) -> str:
@@ -131,27 +138,3 @@ def title_of(comparison: Comparison) -> str:
 def share_of_data(fraction: float) -> str:
     """``10 % of the training data``."""
     return f"{fraction_name(fraction)} of the training data"
-
-
-def _belongs(record: Record, heading: Heading) -> bool:
-    own = (record.phantom, record.task, record.task_version, record.split, record.recipe_label)
-    data = record.manifest_sha256[:8]
-    return (*own, data) == (
-        heading.phantom,
-        heading.task,
-        heading.version,
-        heading.split,
-        heading.recipe,
-        heading.data,
-    )
-
-
-def _contenders(table: Table, members: list[Record]) -> tuple[Contender, ...]:
-    rows = rows_of(members)
-    known = {(one.method, qualifier_of(one, rows)): (one, tuple(found)) for one, found in rows.items()}
-    contenders = []
-    for line in table.lines:
-        if line.kind == "method":
-            identity, found = known[line.name, line.qualifier]
-            contenders.append(Contender(tuple(map(str, identity)), line, found))
-    return tuple(contenders)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from medbench.leaderboard.cells import Cell
-from medbench.leaderboard.text import Footnotes, escape, fraction_name
+from medbench.leaderboard.text import NOTE, Footnotes, fraction_name, name_text, shorten
 from medbench.tables.comparisons import Comparison, Identity
 from medbench.tables.text import Value, bullets, cell_text, csv_bytes, floor_text, markdown, paragraphs
 
@@ -90,9 +90,9 @@ def overview_section(overview: Overview) -> str:
     lines = [*_NOTES]
     if any(cell is not None and cell.not_above_floor for one in overview.standings for cell in one.cells):
         lines.append(_FLOOR_NOTE)
-    lines += [f"left out, on a page of its own: {one.label}" for one in overview.others]
-    lines += [f"({number}) {note}" for number, note in enumerate(footnotes.lines(), start=1)]
-    title = f"## {kind} {escape(overview.group.recipe)}"
+    lines += [f"left out, on a page of its own: {shorten(one.label, NOTE)}" for one in overview.others]
+    lines += [f"({number}) {shorten(note, NOTE)}" for number, note in enumerate(footnotes.lines(), start=1)]
+    title = f"## {kind} {name_text(overview.group.recipe)}"
     return paragraphs(title, markdown(header, rows, left=2), bullets(lines))
 
 
@@ -188,9 +188,15 @@ def _ranked(standings: list[Standing]) -> tuple[Standing, ...]:
 def _row(one: Standing, tasks: int, notes: Footnotes) -> list[str]:
     rank = "–" if one.rank is None else str(one.rank)
     mean = "–" if one.mean_rank is None else f"{one.mean_rank:.2f}"
-    return [rank, escape(one.title), mean, f"{one.tasks} of {tasks}", *(cell_text(cell, notes) for cell in one.cells)]
+    return [
+        rank,
+        name_text(one.title),
+        mean,
+        f"{one.tasks} of {tasks}",
+        *(cell_text(cell, notes) for cell in one.cells),
+    ]
 
 
 def _column_title(column: TaskColumn) -> str:
-    name = escape(column.comparison.heading.task)
-    return f"{name}: {escape(column.comparison.metric.title)}, {fraction_name(column.fraction)}"
+    name = name_text(column.comparison.heading.task)
+    return f"{name}: {name_text(column.comparison.metric.title)}, {fraction_name(column.fraction)}"

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from medbench.errors import MedbenchError
 from medbench.leaderboard.text import escape, percent
-from medbench.replicates import holm
-from medbench.tables.analyses import Analysed, Findings
+from medbench.replicates import Pairing, holm, pair
 from medbench.tables.comparisons import Comparison, Contender, share_of_data
 from medbench.tables.text import (
     HEADING_FIELDS,
@@ -21,8 +19,6 @@ from medbench.tables.text import (
 )
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from medbench.statistics import PairedTest
 
 _NOTES = (
@@ -48,31 +44,28 @@ class PairedRow:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """``best`` has the best value of those whose predictions are there; ``rows`` are all others, in order of rank."""
+    """``best`` has the best value of those whose records keep replicates; ``rows`` are all others, in order of rank."""
 
     best: Contender
     value: float
     rows: tuple[PairedRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    contender: Contender
-    value: float | None
-    analysed: tuple[Analysed, ...]
-    reason: str
-
-
-def paired_tests(comparison: Comparison, findings: Findings) -> Paired | None:
-    """Tests at the largest fraction; None where no method with predictions has a value, or there is only one method."""
-    entries = [_entry(comparison, one, findings) for one in comparison.contenders if one.at(comparison.largest)]
+def paired_tests(comparison: Comparison) -> Paired | None:
+    """Tests at the largest fraction; None where no method with replicates has a value, or there is only one method."""
+    contenders = [one for one in comparison.contenders if one.at(comparison.largest)]
     sign = 1 if comparison.metric.higher_is_better else -1
-    able = [(one.value, one) for one in entries if one.value is not None and not one.reason]
-    if not able or len(entries) == 1:
+    values = [_value(comparison, one) for one in contenders]
+    able = [
+        (value, one)
+        for value, one in zip(values, contenders, strict=True)
+        if value is not None and _can_be_paired(comparison, one)
+    ]
+    if not able or len(contenders) == 1:
         return None
     value, best = max(able, key=lambda pair: sign * pair[0])  # of equals the first, and they stand in a fixed order
-    rows = [_row(comparison, one, best, value) for one in entries if one is not best]
-    return Paired(best.contender, value, tuple(_corrected(rows)))
+    rows = [_row(comparison, one, mean, best) for one, mean in zip(contenders, values, strict=True) if one is not best]
+    return Paired(best, value, tuple(_corrected(rows)))
 
 
 def paired_section(comparison: Comparison, paired: Paired) -> str:
@@ -116,56 +109,27 @@ def paired_csv(comparison: Comparison, paired: Paired) -> bytes:
     return csv_bytes((*header, "p", "p_holm", "seeds", "reason"), rows)
 
 
-def _entry(comparison: Comparison, contender: Contender, findings: Findings) -> _Entry:
+def _value(comparison: Comparison, contender: Contender) -> float | None:
+    """The mean over the seeds that have one, as on the leaderboard."""
+    name = comparison.metric.name
+    found = [record.metrics[name].value for record in contender.at(comparison.largest) if name in record.metrics]
+    known = [value for value in found if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _can_be_paired(comparison: Comparison, contender: Contender) -> bool:
+    """Whether it can be paired with itself, and so with any other on the same samples."""
     records = contender.at(comparison.largest)
-    values = [
-        record.metrics[comparison.metric.name].value for record in records if comparison.metric.name in record.metrics
-    ]
-    known = [value for value in values if value is not None]
-    value = sum(known) / len(known) if known else None
-    analysed = findings.all_of(records)
-    if analysed is None:
-        return _Entry(contender, value, (), "no analysed predictions of all its seeds")
-    if len(known) != len(records):
-        return _Entry(contender, value, (), "its metric is undefined or absent")
-    reason = next((found for one in analysed[1:] if (found := _difference(one.samples, analysed[0].samples))), "")
-    return _Entry(contender, value, tuple(analysed), f"its seeds differ: {reason}" if reason else "")
+    return pair(records, records, comparison.metric.name).test is not None
 
 
-def _row(comparison: Comparison, entry: _Entry, best: _Entry, best_value: float) -> PairedRow:
-    row = PairedRow(entry.contender, entry.value, len(entry.contender.at(comparison.largest)))
-    reason = entry.reason or _unlike(comparison, entry, best)
-    if reason or entry.value is None:
-        return replace(row, reason=reason or "its metric is undefined")
-    import numpy as np
-
-    from medbench.statistics import paired_difference
-
-    replicates = [np.mean([seed.replicates for seed in one.analysed], axis=0) for one in (entry, best)]
-    try:
-        test = paired_difference(replicates[0], replicates[1], entry.value, best_value)
-    except MedbenchError as error:
-        return replace(row, reason=str(error))
-    return replace(row, test=test, reason="" if test else "no draw in which both are defined")
-
-
-def _unlike(comparison: Comparison, entry: _Entry, best: _Entry) -> str:
-    """Why the two did not answer the same questions; empty where they did."""
-    manifests = {record.manifest_sha256 for one in (entry, best) for record in one.contender.at(comparison.largest)}
-    if len(manifests) > 1:
-        return "other data than the best's: the manifests differ"
-    return _difference(entry.analysed[0].samples, best.analysed[0].samples)
-
-
-def _difference(samples: pa.Table, others: pa.Table) -> str:
-    """In what two tables of sorted sample and patient ids differ; empty where in nothing."""
-    if samples.equals(others):
-        return ""
-    own, other = (table.column("sample_id").to_pylist() for table in (samples, others))
-    if own == other:
-        return "the same test samples under other patient ids"
-    extra, absent = len(set(own) - set(other)), len(set(other) - set(own))
-    return f"other test samples: {extra} that the other lacks, {absent} that only the other has"
+def _row(comparison: Comparison, contender: Contender, value: float | None, best: Contender) -> PairedRow:
+    own, others = contender.at(comparison.largest), best.at(comparison.largest)
+    if len({record.manifest_sha256 for record in (*own, *others)}) > 1:
+        found = Pairing(None, "other data than the best's: the manifests differ")
+    else:
+        found = pair(own, others, comparison.metric.name)
+    return PairedRow(contender, value, len(own), test=found.test, reason=found.reason)
 
 
 def _corrected(rows: list[PairedRow]) -> list[PairedRow]:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
+from medbench.leaderboard import csv_export
 from medbench.leaderboard.cells import Cell
-from medbench.leaderboard.text import Footnotes, clean, escape, markdown_table
+from medbench.leaderboard.text import Footnotes, escape, markdown_table
 from medbench.tables.comparisons import Comparison
 
 MARK = "Made by medbench tables"
 """What every file of the command carries, so that it knows its own again."""
 MARKDOWN_MARK = f"<!-- {MARK}, from records and kept predictions; do not edit. -->"
 HEADING_FIELDS = ("phantom", "task", "task_version", "split", "recipe", "data")
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _FLOOR_NOTE = "† the 95 % interval is not above the best trivial floor (the unranked rows at the end)"
 _SEEDS_NOTE = "± is the standard deviation over seeds; value and interval bounds are means over seeds"
-
-Value = str | float | int | bool | None
+Value = csv_export.Value
 
 
 def cell_text(cell: Cell | None, notes: Footnotes, *, places: bool = True) -> str:
@@ -79,26 +76,5 @@ def heading_values(comparison: Comparison) -> tuple[Value, ...]:
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
-    """CSV in UTF-8: shares of 1 with six digits, empty where undefined, the mark in the last column of every row.
-
-    Text is cleaned of control characters; what a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*header, "made_by"])
-    for row in rows:
-        writer.writerow([*map(_csv_cell, row), MARK])
-    return buffer.getvalue().encode()
-
-
-def _csv_cell(value: Value) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return f"{value + 0.0:.6g}"
-    text = clean(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """The leaderboard's CSV, under the mark of this command."""
+    return csv_export.csv_bytes(header, rows, mark=MARK)

@@ -1,0 +1,128 @@
+"""Which cells of a column are not significantly worse than its best: the paired bootstrap over test patients, Holm-corrected.
+
+The tests are those of `medbench.replicates.pair`, made for a whole column at once. numpy is imported only where two rows
+keep replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medbench.leaderboard.cells import Cell, Column
+from medbench.records import MetricValue, Record
+from medbench.replicates import holm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEVEL = 0.05
+NO_REPLICATES = "its records keep no replicates of the metric (medbench rescore makes them)"
+OTHER_SAMPLES = "other test samples or patients than the best's"
+UNDEFINED = "the metric is undefined or absent in some seed"
+BEST_UNTESTED = "nothing can be tested against the best, whose records keep no replicates of the metric for every seed"
+TOO_MANY = "so many tests that the kept replicates could not show any difference"
+NO_DRAW = "no draw in which both are defined"
+_FORM = "<f4"
+_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of a row against the best of its column: ``p`` after Holm's correction, or why there was no test."""
+
+    p: float | None
+    reason: str = ""
+
+    @property
+    def tied(self) -> bool:
+        """Whether the difference is not significant."""
+        return self.p is not None and self.p >= LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    samples: str
+    data: tuple[bytes, ...]
+
+
+def verdicts(members: Sequence[Sequence[Record]], cells: Sequence[Cell | None], column: Column) -> list[Verdict | None]:
+    """By row: None for the best (the first of equals), for rows without a value, and where no direction is known.
+
+    ``members`` are each row's records, in the order of ``cells``.
+    """
+    nothing: list[Verdict | None] = [None] * len(cells)
+    values = {index: cell.value for index, cell in enumerate(cells) if cell is not None and cell.value is not None}
+    if column.higher_is_better is None or len(values) < 2:
+        return nothing
+    sign = 1 if column.higher_is_better else -1
+    best = max(values, key=lambda index: sign * values[index])
+    kept = {index: _kept(members[index], column) for index in values}
+    reference = kept[best]
+    found = list(nothing)
+    if isinstance(reference, str):
+        for index in values.keys() - {best}:
+            found[index] = Verdict(None, BEST_UNTESTED)
+        return found
+    testable: dict[int, _Kept] = {}
+    for index in values.keys() - {best}:
+        mine = kept[index]
+        reason = mine if isinstance(mine, str) else _mismatch(mine, reference)
+        if reason:
+            found[index] = Verdict(None, reason)
+        elif not isinstance(mine, str):
+            testable[index] = mine
+    for index, verdict in _tested(testable, reference).items():
+        found[index] = verdict
+    return found
+
+
+def _kept(records: Sequence[Record], column: Column) -> _Kept | str:
+    """What a row keeps of that column, or why it cannot be tested."""
+    own = [record for record in records if record.fraction == column.fraction]
+    if any(record.metrics.get(column.metric, MetricValue(None)).value is None for record in own):
+        return UNDEFINED
+    data = tuple(record.replicates.get(column.metric, b"") for record in own)
+    samples = {record.samples_sha256 for record in own}
+    sizes = {len(one) for one in data}
+    if len(sizes) != 1 or not min(sizes) or min(sizes) % _BYTES:
+        return NO_REPLICATES
+    if len(samples) != 1 or (digest := samples.pop()) is None:
+        return OTHER_SAMPLES
+    return _Kept(digest, data)
+
+
+def _mismatch(mine: _Kept, best: _Kept) -> str:
+    same = mine.samples == best.samples and len(mine.data[0]) == len(best.data[0])
+    return "" if same else OTHER_SAMPLES
+
+
+def _tested(rows: dict[int, _Kept], best: _Kept) -> dict[int, Verdict]:
+    """Two-sided p-values as in `medbench.statistics.paired_difference`, then Holm's correction over them."""
+    if not rows:
+        return {}
+    import numpy as np
+
+    differences = np.stack([_mean(one) for one in rows.values()]) - _mean(best)
+    defined = (~np.isnan(differences)).sum(axis=1)
+    smaller = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))  # NaN is neither
+    p_values = np.minimum(1.0, 2 * (1 + smaller) / (1 + defined)).tolist()
+    able = [index for index, count in zip(rows, defined.tolist(), strict=True) if count]
+    found = {index: Verdict(None, NO_DRAW) for index in rows}
+    # With k tests no p can be under 2 k / (R + 1): where that is above the level, sharing the bold would say nothing.
+    if len(able) * 2 / (1 + differences.shape[1]) >= LEVEL:
+        return {index: Verdict(None, TOO_MANY if index in able else NO_DRAW) for index in rows}
+    raw = [p for p, count in zip(p_values, defined.tolist(), strict=True) if count]
+    for index, p in zip(able, holm(raw), strict=True):
+        found[index] = Verdict(p)
+    return found
+
+
+def _mean(kept: _Kept) -> NDArray[np.float64]:
+    import numpy as np
+
+    stacked = np.asarray([np.frombuffer(one, _FORM) for one in kept.data], np.float64)
+    mean: NDArray[np.float64] = stacked[0] if len(stacked) == 1 else np.mean(stacked, axis=0)
+    return mean
