@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medbench.statistics import PairedTest
 
 _FORM = "<f4"
+_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,10 @@ def mean_replicates(records: Sequence[Record], metric: str) -> NDArray[np.float6
     import numpy as np
 
     found = [record.replicates.get(metric) for record in records]
-    stacked = [np.frombuffer(data, _FORM) for data in found if data is not None]
+    stacked = [np.frombuffer(data, _FORM) for data in found if data and len(data) % _BYTES == 0]
     samples = {record.samples_sha256 for record in records}
-    if not stacked or len(stacked) != len(records) or len({len(one) for one in stacked}) > 1 or len(samples) > 1:
+    whole = len(stacked) == len(records) and len({len(one) for one in stacked}) == 1
+    if not whole or len(samples) != 1 or None in samples:
         return None
     mean: NDArray[np.float64] = np.mean(np.asarray(stacked, np.float64), axis=0)
     return mean
@@ -95,13 +97,15 @@ def pair(records: Sequence[Record], others: Sequence[Record], metric: str) -> Pa
     values = [_mean_value(one, metric) for one in (records, others)]
     if values[0] is None or values[1] is None:
         return Pairing(None, "the metric is undefined or absent in some seed")
-    if {one.samples_sha256 for one in records} != {one.samples_sha256 for one in others}:
+    digests = {one.samples_sha256 for one in (*records, *others)}
+    if len(digests) > 1:
         return Pairing(None, "other test samples, or other patients")
     replicates = [mean_replicates(one, metric) for one in (records, others)]
     if replicates[0] is None or replicates[1] is None:
         return Pairing(None, "the records keep no replicates of it (medbench rescore makes them)")
+    samples = min(record.test_n for record in (*records, *others))
     try:
-        test = paired_difference(replicates[0], replicates[1], values[0], values[1])
+        test = paired_difference(replicates[0], replicates[1], values[0], values[1], samples)
     except MedbenchError as error:
         return Pairing(None, str(error))
     return Pairing(test, "" if test is not None else "no draw in which both are defined")

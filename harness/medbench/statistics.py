@@ -17,6 +17,8 @@ from medbench.errors import UsageError
 REPLICATES = 1000
 SEED = 20210
 LEVEL = 0.95
+LEAST_P = 1e-6
+"""No smaller p-value is told: so far out, a tail that is drawn on from the replicates is a guess."""
 _BLOCK_CELLS = 13_000_000
 """Samples x replicates worked on at a time: 104 MB as float64, whatever the size of the test set."""
 
@@ -100,15 +102,16 @@ def bootstrap(statistic: Callable[[NDArray[np.int32]], float], patient_ids: Sequ
 
 
 def paired_difference(
-    replicates_a: NDArray[np.float64], replicates_b: NDArray[np.float64], value_a: float, value_b: float
+    replicates_a: NDArray[np.float64],
+    replicates_b: NDArray[np.float64],
+    value_a: float,
+    value_b: float,
+    samples: int | None = None,
 ) -> PairedTest | None:
     """The difference of two methods on the same test samples, from replicates over the same draws of patients.
 
-    The interval is the percentile interval of the replicate differences. The p-value is the level at which that interval
-    would just touch 0, twice the smaller tail share (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
-    and section 15.4), each share counted as (1 + k) / (1 + R) so that it is never 0 (Davison and Hinkley, Bootstrap Methods
-    and their Application, 1997, equation 4.11). Replicates that are NaN for either method are left out; None if all are.
-    Raises `UsageError` where the two differ in number.
+    The interval is the percentile interval of the replicate differences, the p-value that of `paired_p_values`. Replicates
+    that are NaN for either method are left out; None if all are. Raises `UsageError` where the two differ in number.
     """
     if replicates_a.shape != replicates_b.shape:
         raise UsageError(
@@ -118,7 +121,35 @@ def paired_difference(
     interval = interval_of(differences)
     if interval is None:
         return None
-    defined = differences[~np.isnan(differences)]
-    smaller_tail = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
-    p_value = min(1.0, 2 * (1 + smaller_tail) / (1 + len(defined)))
+    p_value = paired_p_values(differences[np.newaxis], samples)[0]
     return PairedTest(value_a - value_b, interval.low, interval.high, float(p_value))
+
+
+def paired_p_values(differences: NDArray[np.float64], samples: int | None = None) -> NDArray[np.float64]:
+    """(K,) two-sided p-values of no difference, from (K, R) replicate differences; NaN where none is defined.
+
+    The level at which the percentile interval would just touch 0, twice the smaller tail share (Efron and Tibshirani, An
+    Introduction to the Bootstrap, 1993, chapter 13 and section 15.4), each share counted as (1 + k) / (1 + R) so that it is
+    never 0 (Davison and Hinkley, Bootstrap Methods and their Application, 1997, equation 4.11). Where not one replicate is in
+    the tail, their number is the limit and not the evidence: the p-value is then that of `tail_beyond`, if it is smaller.
+    """
+    defined = (~np.isnan(differences)).sum(axis=1)
+    smaller = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))  # NaN is neither
+    p_values = np.where(defined > 0, np.minimum(1.0, 2 * (1 + smaller) / (1 + defined)), np.nan)
+    for index in np.flatnonzero((smaller == 0) & (defined > 0)):
+        row = differences[index][~np.isnan(differences[index])]
+        p_values[index] = min(p_values[index], tail_beyond(float(row.mean()), float(row.std()), samples))
+    return p_values
+
+
+def tail_beyond(mean: float, deviation: float, samples: int | None = None) -> float:
+    """The two-sided tail of a t distribution through the replicates' mean and deviation; 1 where they do not vary.
+
+    Its degrees of freedom are one less than the test ``samples``; None takes the normal one. Never below `LEAST_P`.
+    """
+    if deviation == 0:
+        return 1.0
+    from scipy.special import ndtr, stdtr
+
+    reach = -abs(mean) / deviation
+    return max(2 * float(ndtr(reach) if samples is None else stdtr(max(samples - 1, 1), reach)), LEAST_P)

@@ -6,6 +6,7 @@ keep replicates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ NO_REPLICATES = "its records keep no replicates of the metric (medbench rescore 
 OTHER_SAMPLES = "other test samples or patients than the best's"
 UNDEFINED = "the metric is undefined or absent in some seed"
 BEST_UNTESTED = "nothing can be tested against the best, whose records keep no replicates of the metric for every seed"
-TOO_MANY = "so many tests that the kept replicates could not show any difference"
 NO_DRAW = "no draw in which both are defined"
 _FORM = "<f4"
 _BYTES = 4
@@ -45,6 +45,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     samples: str
+    test_n: int
     data: tuple[bytes, ...]
 
 
@@ -91,7 +92,7 @@ def _kept(records: Sequence[Record], column: Column) -> _Kept | str:
         return NO_REPLICATES
     if len(samples) != 1 or (digest := samples.pop()) is None:
         return OTHER_SAMPLES
-    return _Kept(digest, data)
+    return _Kept(digest, min(record.test_n for record in own), data)
 
 
 def _mismatch(mine: _Kept, best: _Kept) -> str:
@@ -105,19 +106,14 @@ def _tested(rows: dict[int, _Kept], best: _Kept) -> dict[int, Verdict]:
         return {}
     import numpy as np
 
+    from medbench.statistics import paired_p_values
+
     differences = np.stack([_mean(one) for one in rows.values()]) - _mean(best)
-    defined = (~np.isnan(differences)).sum(axis=1)
-    smaller = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))  # NaN is neither
-    p_values = np.minimum(1.0, 2 * (1 + smaller) / (1 + defined)).tolist()
-    able = [index for index, count in zip(rows, defined.tolist(), strict=True) if count]
-    found = {index: Verdict(None, NO_DRAW) for index in rows}
-    # With k tests no p can be under 2 k / (R + 1): where that is above the level, sharing the bold would say nothing.
-    if len(able) * 2 / (1 + differences.shape[1]) >= LEVEL:
-        return {index: Verdict(None, TOO_MANY if index in able else NO_DRAW) for index in rows}
-    raw = [p for p, count in zip(p_values, defined.tolist(), strict=True) if count]
-    for index, p in zip(able, holm(raw), strict=True):
-        found[index] = Verdict(p)
-    return found
+    samples = min(best.test_n, *(one.test_n for one in rows.values()))
+    found = zip(rows, paired_p_values(differences, samples).tolist(), strict=True)
+    able = {index: p for index, p in found if not math.isnan(p)}
+    corrected = dict(zip(able, holm(list(able.values())), strict=True))
+    return {index: Verdict(corrected.get(index), "" if index in able else NO_DRAW) for index in rows}
 
 
 def _mean(kept: _Kept) -> NDArray[np.float64]:
