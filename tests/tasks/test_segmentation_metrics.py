@@ -15,7 +15,6 @@ from medbench.samples import Mask
 from medbench_tasks.segmentation.metrics import (
     Overlap,
     dice_each,
-    dice_of_batches,
     iou_each,
     overlap_of,
     score_masks,
@@ -69,7 +68,10 @@ def test_scores_are_means_over_the_named_images_and_inside_their_intervals(pairs
 
 
 def test_an_image_of_a_short_last_batch_weighs_more_as_released():
-    assert dice_of_batches(np.array([1.0, 1.0, 1.0, 0.0]), np.array([0, 0, 0, 1])) == pytest.approx(0.5)
+    full, empty = encode_mask(np.ones((4, 4))), encode_mask(np.zeros((4, 4)))
+    overlap = overlap_of([full, full, full, empty], [full] * 4)
+    scores = score_masks(overlap, np.array([0, 0, 0, 1]), list("abcd"))
+    assert scores["dice-as-released"].value == pytest.approx(0.5)
 
 
 def test_positive_metrics_are_undefined_and_say_so_without_foreground():

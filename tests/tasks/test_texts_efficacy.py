@@ -77,3 +77,10 @@ def test_labels_of_other_reports_or_findings_are_refused() -> None:
         Efficacy.of(np.zeros((3, 14), np.int8), np.zeros((2, 14), np.int8))
     with pytest.raises(UsageError, match="14 observations"):
         Efficacy.of(np.zeros((3, 5), np.int8), np.zeros((3, 5), np.int8))
+
+
+def test_each_report_has_an_f1_of_its_own() -> None:
+    truth, given = np.zeros((3, len(OBSERVATIONS)), bool), np.zeros((3, len(OBSERVATIONS)), bool)
+    truth[0, :2], given[0, 1:3] = True, True
+    given[1, 0] = True
+    assert Efficacy(truth, given).each().tolist() == [0.5, 0.0, 1.0]

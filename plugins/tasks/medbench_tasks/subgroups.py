@@ -9,6 +9,7 @@ from medbench.records import MetricValue
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 FEWEST = 10
@@ -31,6 +32,14 @@ def members_of(
         values = [age_band(age) for age in attributes[grouping]] if grouping == "age" else attributes[grouping]
         for group in _in_order(values):
             yield grouping, group, np.asarray(values) == group
+
+
+def attributes_of(table: pa.Table) -> dict[str, list[str]]:
+    """Those of sex, age and view that a table of predictions keeps, '' where unknown; none from tables of older versions."""
+    from medbench.manifest import ATTRIBUTES
+
+    kept = [name for name in ATTRIBUTES if name in table.column_names]
+    return {name: [value or "" for value in table.column(name).to_pylist()] for name in kept}
 
 
 def age_band(age: str) -> str:

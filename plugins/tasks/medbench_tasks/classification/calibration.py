@@ -45,7 +45,11 @@ def reliability_bins(predictions: Predictions) -> list[ReliabilityBin]:
     if not predictions.probabilities:
         return []
     confidence, right, known = _confidences(predictions)
-    scores, answers = confidence[known], right[known]
+    return bins_of(confidence[known], right[known])
+
+
+def bins_of(scores: NDArray[np.float64], answers: NDArray[np.float64]) -> list[ReliabilityBin]:
+    """The bins that hold any of ``scores`` (M,), within 0..1; ``answers`` (M,) are 1 where it was right, else 0."""
     bin_of = _bin_of(scores)
     sizes = np.bincount(bin_of, minlength=BINS)
     confidences = np.bincount(bin_of, weights=scores, minlength=BINS)

@@ -1,4 +1,4 @@
-"""Scores, replicates, subgroups and reliability of classification predictions: what every such protocol inherits."""
+"""Scores, replicates, subgroups, reliability and examples of classification predictions: what every such protocol inherits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from medbench.protocols import GroupValue, ReliabilityBin
+    from medbench.protocols import Example, GroupValue, ReliabilityBin
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
 
 
 class ClassificationScoring:
-    """`medbench.protocols.Analysis` and the ``score`` of `medbench.protocols.TaskProtocol`, from a prediction table alone."""
+    """`medbench.protocols.Analysis`, `Exhibits` and the ``score`` of `TaskProtocol`, from a prediction table alone."""
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """Every metric of ``task`` by name, with its 95 % interval over patients; needs neither model nor torch."""
@@ -43,6 +43,12 @@ class ClassificationScoring:
         from medbench_tasks.classification.calibration import reliability_bins
 
         return reliability_bins(read_predictions(predictions))
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Labels beside the true ones, as `medbench_tasks.classification.exhibits` says."""
+        from medbench_tasks.classification.exhibits import show_labels
+
+        return show_labels(read_predictions(predictions), count)
 
 
 def _names(task: TaskSpec) -> list[str]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from medbench.statistics import interval_of, patient_weights
+from scipy import sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -42,12 +41,15 @@ class ImageBoxes:
 @dataclass(frozen=True, slots=True)
 class ClassMatches:
     """One class over all images. D detections, best first (stable, in the order of images): ``image`` (D,) the image of
-    each, ``hits`` (T, D) whether it found a truth at each IoU threshold; ``truths`` (N,) the truths of each image.
+    each, ``scores`` (D,), ``hits`` (T, D) whether it found a truth at each IoU threshold; ``truths`` (N,) the truths of
+    each image. ``label`` is the class.
     """
 
     image: NDArray[np.int64]
+    scores: NDArray[np.float64]
     hits: NDArray[np.bool_]
     truths: NDArray[np.int64]
+    label: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +74,11 @@ class Detections:
         return result
 
 
-class Estimate(NamedTuple):
-    """A value with the bounds of its 95 % interval."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
 def match(images: Sequence[ImageBoxes]) -> Detections:
     """Match detections to truths, image by image, as COCOeval does."""
     evaluation = evaluate_coco(images)
     classes = tuple(_class_matches(evaluation, index, len(images)) for index in range(len(evaluation.params.catIds)))
     return Detections(classes, len(images))
-
-
-def estimate(
-    detections: Detections, patient_ids: Sequence[str], thresholds: Mapping[str, Sequence[int]]
-) -> dict[str, Estimate | None]:
-    """By name, mAP over the IoU thresholds of these indices, with its interval; None where there is no truth.
-
-    The bootstrap is run once for all names.
-    """
-    values = detections.average_precision()
-    if np.isnan(values).any():
-        return dict.fromkeys(thresholds)
-    replicates = detections.average_precision(patient_weights(patient_ids))
-    return {name: _estimate(values, replicates, list(chosen)) for name, chosen in thresholds.items()}
 
 
 def as_released(images: Sequence[ImageBoxes], confidence: float = 0.5) -> list[int]:
@@ -136,12 +116,6 @@ def evaluate_coco(images: Sequence[ImageBoxes]) -> Any:
         evaluation.params.areaRngLbl = ["all"]
         evaluation.evaluate()
     return evaluation
-
-
-def _estimate(values: NDArray[np.float64], replicates: NDArray[np.float64], chosen: list[int]) -> Estimate:
-    interval = interval_of(replicates[:, chosen].mean(axis=1))
-    low, high = (None, None) if interval is None else (interval.low, interval.high)
-    return Estimate(float(values[0, chosen].mean()), low, high)
 
 
 def _truths(images: Sequence[ImageBoxes]) -> list[dict[str, Any]]:
@@ -188,32 +162,43 @@ def _class_matches(evaluation: Any, class_index: int, images: int) -> ClassMatch
     entries = evaluation.evalImgs[class_index * images : (class_index + 1) * images]
     truths = np.array([0 if entry is None else len(entry["gtIds"]) for entry in entries], np.int64)
     present = [(index, entry) for index, entry in enumerate(entries) if entry is not None and len(entry["dtIds"])]
+    label = int(evaluation.params.catIds[class_index])
     if not present:
-        return ClassMatches(np.zeros(0, np.int64), np.zeros((len(IOU_THRESHOLDS), 0), bool), truths)
+        return ClassMatches(np.zeros(0, np.int64), np.zeros(0), np.zeros((len(IOU_THRESHOLDS), 0), bool), truths, label)
     scores = np.concatenate([entry["dtScores"] for _, entry in present])
     order = np.argsort(-scores, kind="mergesort")
     image = np.repeat([index for index, _ in present], [len(entry["dtIds"]) for _, entry in present])
     hits = np.concatenate([entry["dtMatches"] > 0 for _, entry in present], axis=1)
-    return ClassMatches(image[order], hits[:, order], truths)
+    return ClassMatches(image[order], scores[order], hits[:, order], truths, label)
 
 
 def _average_precision(matches: ClassMatches, weights: NDArray[np.int32]) -> NDArray[np.float64]:
     """(R, T) AP of one class; NaN where the weighted images hold no truth.
 
-    Precision has its peaks at true positives, so the curve is looked at there alone: the detections are counted once for
-    all thresholds, and the rest costs by truths, not by detections.
+    Precision has its peaks at true positives, so the curve is looked at there alone: what lies between two of them is counted
+    at once, by a sparse product with the images' weights, and the rest costs by truths, not by detections.
     """
     result = np.full((len(weights), len(IOU_THRESHOLDS)), np.nan)
-    step = max(1, _CELLS_AT_ONCE // max(1, len(matches.image)))
+    found = np.flatnonzero(matches.hits.any(axis=0))
+    between = _between(matches.image, found, weights.shape[1])
+    step = max(1, _CELLS_AT_ONCE // max(1, len(found), weights.shape[1]))
     for start in range(0, len(weights), step):
-        rows = weights[start : start + step]
-        counted = np.take(rows, matches.image, axis=1).cumsum(axis=1, dtype=np.int32)
-        truths = rows @ matches.truths
-        for threshold, hits in enumerate(matches.hits):
-            positions = np.flatnonzero(hits)
-            true_positives = np.take(rows, matches.image[positions], axis=1).cumsum(axis=1, dtype=np.int32)
-            result[start : start + step, threshold] = _area(true_positives, counted[:, positions], truths)
+        drawn = np.ascontiguousarray(weights[start : start + step].T, np.int32)
+        counted = (between @ drawn).cumsum(axis=0, dtype=np.int32)
+        at_found = drawn[matches.image[found]]
+        truths = matches.truths @ drawn
+        for threshold, hits in enumerate(matches.hits[:, found]):
+            true_positives = at_found[hits].cumsum(axis=0, dtype=np.int32)
+            result[start : start + step, threshold] = _area(true_positives.T, counted[hits].T, truths)
     return result
+
+
+def _between(image: NDArray[np.int64], found: NDArray[np.int64], images: int) -> sparse.csr_array:
+    """(P, N) how many detections of each image stand after the last and up to the next of P true positives."""
+    segment = np.searchsorted(found, np.arange(len(image)))
+    before = segment < len(found)
+    ones = np.ones(int(before.sum()), np.int32)
+    return sparse.coo_array((ones, (segment[before], image[before])), shape=(len(found), images)).tocsr()
 
 
 def _area(
@@ -223,7 +208,7 @@ def _area(
     areas = np.where(truths > 0, 0.0, np.nan)
     if not true_positives.shape[1]:
         return areas
-    precision = true_positives / np.maximum(counted, 1)
+    precision = np.ascontiguousarray(true_positives) / np.maximum(counted, 1)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     for row in np.flatnonzero(truths > 0):
         at = np.searchsorted(true_positives[row] / truths[row], RECALLS, side="left")

@@ -1,8 +1,9 @@
 """The predictions table of detection, its floors, and back to boxes per image.
 
 Columns: ``sample_id``, ``patient_id``, ``height``, ``width``, ``boxes`` (x1, y1, x2, y2), ``scores``, ``labels``,
-``gt_boxes``, ``gt_labels``. Boxes are in pixels of the original image. The published script compares them in the squashed
-square instead; the IoU is the same there, because both axes are stretched alike for all boxes of an image.
+``gt_boxes``, ``gt_labels``, ``box_names`` (of all classes, the same in every row), ``sex``, ``age``, ``view``; the last four
+are missing from tables of older versions. Boxes are in pixels of the original image. The published script compares them in
+the squashed square instead; the IoU is the same there, because both axes are stretched alike for all boxes of an image.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from medbench.manifest import ATTRIBUTES
 from medbench_tasks.detection.metrics import ImageBoxes
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ SCHEMA = pa.schema(
         pa.field("labels", pa.list_(pa.int32()), nullable=False),
         pa.field("gt_boxes", _BOXES, nullable=False),
         pa.field("gt_labels", pa.list_(pa.int32()), nullable=False),
+        pa.field("box_names", pa.list_(pa.string()), nullable=False),
+        *(pa.field(name, pa.string()) for name in ATTRIBUTES),
     ]
 )
 
@@ -50,9 +54,12 @@ class Found:
 
 def predictions_table(manifest: Manifest, found: Sequence[Found]) -> pa.Table:
     """A row per sample of ``manifest``, in its order, with that image's detections and truths."""
-    return pa.Table.from_pylist(
-        [_row(row, one) for row, one in zip(manifest.rows(), found, strict=True)], schema=SCHEMA
-    )
+    rows = [_row(row, one, manifest.box_names) for row, one in zip(manifest.rows(), found, strict=True)]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    for name in ATTRIBUTES:
+        column = pa.array(manifest.attribute(name), pa.string())
+        table = table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), column)
+    return table
 
 
 def images_of(table: pa.Table) -> list[ImageBoxes]:
@@ -67,6 +74,13 @@ def images_of(table: pa.Table) -> list[ImageBoxes]:
         )
         for row in table.select(["boxes", "scores", "labels", "gt_boxes", "gt_labels"]).to_pylist()
     ]
+
+
+def box_names_of(table: pa.Table) -> tuple[str, ...]:
+    """The names of the classes of boxes by label; none where the table does not keep them."""
+    if "box_names" not in table.column_names or not table.num_rows:
+        return ()
+    return tuple(table.column("box_names")[0].as_py())
 
 
 def floors(train: Manifest, test: Manifest) -> dict[str, pa.Table]:
@@ -105,7 +119,7 @@ def mean_boxes(train: Manifest) -> Found:
     )
 
 
-def _row(row: Row, found: Found) -> dict[str, object]:
+def _row(row: Row, found: Found, box_names: Sequence[str]) -> dict[str, object]:
     scale = np.array([row.width, row.height, row.width, row.height], np.float64)
     return {
         "sample_id": row.sample_id,
@@ -117,4 +131,5 @@ def _row(row: Row, found: Found) -> dict[str, object]:
         "labels": found.labels.tolist(),
         "gt_boxes": [[box.x, box.y, box.x + box.width, box.y + box.height] for box in row.boxes or ()],
         "gt_labels": [box.label for box in row.boxes or ()],
+        "box_names": list(box_names),
     }

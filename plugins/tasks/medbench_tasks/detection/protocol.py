@@ -10,31 +10,23 @@ import contextlib
 import io
 from typing import TYPE_CHECKING
 
-from medbench.errors import UnknownNameError
-from medbench.records import MetricValue
-from medbench_tasks.detection.metrics import ALL_THRESHOLDS, IOU_THRESHOLDS, as_released, confident, estimate, match
-from medbench_tasks.detection.predictions import images_of
+from medbench_tasks.detection.exhibits import show_boxes
+from medbench_tasks.detection.scoring import box_reliability, group_boxes, replicate_boxes, score_boxes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-    from medbench.protocols import TrialContext, TrialOutcome
+    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext, TrialOutcome
+    from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
-    from medbench_tasks.detection.metrics import Estimate, ImageBoxes
-
-THRESHOLDS = {
-    "map": ALL_THRESHOLDS,
-    "ap50": (IOU_THRESHOLDS.index(0.50),),
-    "ap75": (IOU_THRESHOLDS.index(0.75),),
-}
-AS_RELEASED = "map-as-released"
-METRICS = (*THRESHOLDS, AS_RELEASED)
 
 
 class DetectionProtocol:
-    """The `medbench.protocols.TaskProtocol` of detection."""
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` of detection."""
 
     def run(self, context: TrialContext) -> TrialOutcome:
         """Train on ``context.train``, choose the epoch on ``context.valid``, detect on ``context.test``.
@@ -52,31 +44,27 @@ class DetectionProtocol:
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """Every metric of the task, with intervals by bootstrap over patients. Raises `UnknownNameError`."""
-        names = [metric.name for metric in task.metrics]
-        for name in names:
-            if name not in METRICS:
-                raise UnknownNameError("metric of detection", name, METRICS)
-        images = images_of(predictions)
-        patients = predictions.column("patient_id").to_pylist()
-        wanted = {name: THRESHOLDS[name] for name in names if name in THRESHOLDS}
-        found = estimate(match(images), patients, wanted)
-        values = {name: _value(one, len(images), "no image has a truth") for name, one in found.items()}
-        if AS_RELEASED in names:
-            values[AS_RELEASED] = _as_released_value(images, patients)
-        return {name: values[name] for name in names}
+        return score_boxes(predictions, _names(task))
+
+    def replicates(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Mapping[str, NDArray[np.float64]]:
+        """Each metric's bootstrap replicates (`medbench.statistics.REPLICATES`,), NaN where undefined."""
+        return replicate_boxes(predictions, _names(task))
+
+    def groups(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[GroupValue]:
+        """Each metric by class of boxes, sex, age band and view, where the table has them."""
+        return group_boxes(predictions, _names(task))
+
+    def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
+        """How often a box of some score finds a truth of its class at IoU 0.50."""
+        return box_reliability(predictions)
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Boxes beside the true ones, as `medbench_tasks.detection.exhibits` says."""
+        return show_boxes(predictions, count)
 
 
 PROTOCOL = DetectionProtocol()
 
 
-def _as_released_value(images: Sequence[ImageBoxes], patients: Sequence[str]) -> MetricValue:
-    used = as_released(images)
-    detections = match([confident(images[index]) for index in used])
-    found = estimate(detections, [patients[index] for index in used], {AS_RELEASED: ALL_THRESHOLDS})
-    return _value(found[AS_RELEASED], len(used), "no image has both a truth and a detection of score 0.5 or more")
-
-
-def _value(found: Estimate | None, images: int, absent: str) -> MetricValue:
-    if found is None:
-        return MetricValue(value=None, n=images, note=absent)
-    return MetricValue(value=found.value, low=found.low, high=found.high, n=images)
+def _names(task: TaskSpec) -> list[str]:
+    return [metric.name for metric in task.metrics]

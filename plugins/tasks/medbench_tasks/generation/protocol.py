@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmengine.model import BaseModel
     from numpy.typing import NDArray
 
-    from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
+    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.generation.inputs import ImageStudies, PatchStudies
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ReportGeneration:
-    """`medbench.protocols.TaskProtocol` and `Analysis` for reports.
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` for reports.
 
     A method needs the `ReportGenerator` capability, or `DenseImageEncoder` for the standard decoder.
     """
@@ -87,6 +87,12 @@ class ReportGeneration:
     def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
         """None: a report is no probability."""
         return ()
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Reports beside the true ones, as `medbench_tasks.generation.exhibits` says."""
+        from medbench_tasks.generation.exhibits import show_reports
+
+        return show_reports(predictions, _recipe_of(recipe, task), count)
 
 
 PROTOCOL = ReportGeneration()

@@ -55,4 +55,4 @@ def _constant(test: Truths, relevance: NDArray[np.float32], threshold: float, si
     rows, columns = (np.arange(side) * cells // side for cells in relevance.shape)
     frame = relevance.astype(np.float64)[np.ix_(rows, columns)]
     answers = [Answer(count(frame, truth, threshold), relevance) for truth in test.masks]
-    return answer_table(test.manifest, answers)
+    return answer_table(test, answers)

@@ -64,6 +64,28 @@ def cells_seen(
     return rows, columns
 
 
+def seen_part(height: int, width: int, preprocess: Preprocess) -> tuple[float, float, float, float]:
+    """What a method was given of an image: left, top, right and bottom in shares of its width and height.
+
+    Below 0 and above 1 is padding.
+    """
+    (top, bottom), (left, right) = (_given(length, preprocess) for length in _scaled(height, width, preprocess))
+    return left, top, right, bottom
+
+
+def placed(relevance: NDArray[np.floating], seen: tuple[float, float, float, float], side: int) -> NDArray[np.floating]:
+    """(h, w) relevance over the ``seen`` part of an image -> (side, side) over all of it, 0 where it was not seen."""
+    left, top, right, bottom = seen
+    frame = np.zeros((side, side), relevance.dtype)
+    rows, columns = (
+        np.floor(((np.arange(side) + 0.5) / side - first) / (last - first) * cells).astype(np.intp)
+        for first, last, cells in ((top, bottom, relevance.shape[0]), (left, right, relevance.shape[1]))
+    )
+    inside = [(places >= 0) & (places < cells) for places, cells in zip((rows, columns), relevance.shape, strict=True)]
+    frame[np.ix_(*inside)] = relevance[np.ix_(rows[inside[0]], columns[inside[1]])]
+    return frame
+
+
 def nearest(length: int, side: int) -> NDArray[np.intp]:
     """(side,) the pixel of ``length`` that each pixel of the frame is taken from."""
     return np.arange(side) * length // side
@@ -81,6 +103,14 @@ def _scaled(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
         return preprocess.resize, preprocess.resize
     reference = max(height, width) if preprocess.mode == "pad" else min(height, width)
     return max(1, height * preprocess.resize // reference), max(1, width * preprocess.resize // reference)
+
+
+def _given(scaled: int, preprocess: Preprocess) -> tuple[float, float]:
+    """First and last of what is left of a side of ``scaled`` pixels after padding and cropping, in shares of it."""
+    padding = (preprocess.resize - scaled) // 2 if preprocess.mode == "pad" else 0
+    canvas = preprocess.resize if preprocess.mode == "pad" else scaled
+    first = (canvas - preprocess.crop) / 2 - padding
+    return first / scaled, (first + preprocess.crop) / scaled
 
 
 def _cells(scaled: int, cells: int, preprocess: Preprocess, side: int) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ import numpy as np
 from medbench.errors import TrialError, UsageError
 from medbench.protocols import TrialOutcome
 from medbench_tasks.grounding.floors import floor_tables
-from medbench_tasks.grounding.frames import map_in_frame
+from medbench_tasks.grounding.frames import map_in_frame, seen_part
 from medbench_tasks.grounding.metrics import count, per_image, replicates_of, score_areas
 from medbench_tasks.grounding.predictions import Answer, answer_table, areas_from
 from medbench_tasks.grounding.recipe import GroundingRecipe
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medbench.capabilities import Preprocess
-    from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
+    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.grounding.truths import Truths
 
 
 class Grounding:
-    """`medbench.protocols.TaskProtocol` for places of findings; a method needs the `Grounder` capability."""
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` for places of findings; a method needs `Grounder`."""
 
     def run(self, context: TrialContext) -> TrialOutcome:
         """Answer the test images that show the finding; the training part serves a floor alone.
@@ -50,7 +50,7 @@ class Grounding:
         preprocess = dataclasses.replace(own, equalise=recipe.equalise or own.equalise)
         maps = _maps(context, test, finding_of(context.task.dataset, label), preprocess, recipe)
         return TrialOutcome(
-            predictions=answer_table(test.manifest, answers_of(maps, test, preprocess, recipe)),
+            predictions=answer_table(test, answers_of(maps, test, preprocess, recipe)),
             floors=floor_tables(context.train, label, test, recipe.side),
             notes={
                 "test_without_finding": float(len(context.test) - len(test.manifest) - test.lost),
@@ -76,6 +76,12 @@ class Grounding:
         """None: relevance is no probability."""
         return ()
 
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Maps over what was drawn, as `medbench_tasks.grounding.exhibits` says."""
+        from medbench_tasks.grounding.exhibits import show_maps
+
+        return show_maps(predictions, ", ".join(task.target.labels) if task.target else "", count)
+
 
 PROTOCOL = Grounding()
 
@@ -89,7 +95,8 @@ def answers_of(
     for index, (own, scaled) in enumerate(zip(maps, _scaled(maps, recipe), strict=True)):
         row = test.manifest.row(index)
         frame = map_in_frame(scaled, row.height, row.width, preprocess, recipe.side)
-        answers.append(Answer(count(frame, test.masks[index], threshold), own))
+        seen = seen_part(row.height, row.width, preprocess)
+        answers.append(Answer(count(frame, test.masks[index], threshold), own, seen))
     return answers
 
 

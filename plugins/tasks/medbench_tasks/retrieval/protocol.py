@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
+    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.retrieval.pool import Pool
 
 
 class RetrievalProtocol:
-    """`medbench.protocols.TaskProtocol` and `Analysis`; a method needs `ImageEncoder` and `TextEncoder`.
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits`.
+
+    A method needs `ImageEncoder` and `TextEncoder`.
 
     Where it is an `ImageTextMatcher` too, and the recipe says so, the nearest candidates are re-ranked by its match head. A
     `StudyEncoder` is shown the first two images of a study, one that has no second twice.
@@ -69,6 +71,12 @@ class RetrievalProtocol:
     def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
         """None: neither a cosine nor a logit is a probability."""
         return ()
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Images with the rank of their text, as `medbench_tasks.retrieval.exhibits` says."""
+        from medbench_tasks.retrieval.exhibits import show_ranks
+
+        return show_ranks(predictions, count)
 
 
 PROTOCOL = RetrievalProtocol()

@@ -8,18 +8,21 @@ foreground ranks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medbench.errors import TrialError
+from medbench.protocols import GroupValue
 from medbench.records import MetricValue
 from medbench.samples import Mask
-from medbench.statistics import Interval, bootstrap, bootstrap_mean
+from medbench.statistics import REPLICATES, interval_of, patient_counts, weighted_sums
+from medbench_tasks.subgroups import FEWEST, members_of, too_few
 
 NO_FOREGROUND = "no test image has foreground"
+NO_IMAGE = "no test image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,53 +69,105 @@ def iou_plus_one_each(overlap: Overlap) -> NDArray[np.float64]:
     return (overlap.shared + 1) / (union + 1)
 
 
-def dice_of_batches(dice: NDArray[np.float64], batches: NDArray[np.int64]) -> float:
-    """The mean of batch means, as the published script reports it: images of a short last batch weigh more."""
-    return float(np.average(dice, weights=_batch_weights(batches)))
-
-
 def score_masks(overlap: Overlap, batches: NDArray[np.int64], patient_ids: Sequence[str]) -> dict[str, MetricValue]:
     """Every metric of `medbench_tasks.segmentation.recipe.METRICS` and `MEDSLIP_METRICS` by name.
 
     ``batches`` (N,) numbers the batch that each image was in. Raises `TrialError` where an identity fails.
     """
-    dice, iou = dice_each(overlap), iou_each(overlap)
-    _check_identities(dice, iou)
-    positive = overlap.positive
-    patients_with = [patient for patient, keep in zip(patient_ids, positive, strict=True) if keep]
-    return {
-        "dice-positive": _mean(dice[positive], patients_with),
-        "dice-all": _mean(dice, patient_ids),
-        "iou-positive": _mean(iou[positive], patients_with),
-        "dice-as-released": _mean_of_batches(dice, batches, patient_ids),
-        "iou-plus-one-as-released": _mean(iou_plus_one_each(overlap), patient_ids),
-    }
+    return MaskMeans.of(overlap, batches, patient_ids).values(np.ones(len(patient_ids), np.bool_))
 
 
-def _mean(values: NDArray[np.float64], patient_ids: Sequence[str]) -> MetricValue:
-    if not len(values):
-        return MetricValue(value=None, note=NO_FOREGROUND)
-    return _with_interval(float(values.mean()), bootstrap_mean(values, patient_ids), len(values))
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a metric is the mean of: ``values`` and ``weights`` (M,) of the images ``used`` (M,), whose patients are drawn.
+
+    ``counts`` (M, R) is how often each is in each replicate; ``absent`` is said where there is none.
+    """
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    used: NDArray[np.int64]
+    counts: NDArray[np.uint8]
+    absent: str
+
+    def mean(self, counts: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(R,) the weighted mean when images count ``counts`` (M, R) times; NaN where none does."""
+        sums = weighted_sums(np.stack([self.weights * self.values, self.weights], axis=1), counts)
+        means: NDArray[np.float64] = np.divide(
+            sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0
+        )
+        return means
 
 
-def _mean_of_batches(dice: NDArray[np.float64], batches: NDArray[np.int64], patient_ids: Sequence[str]) -> MetricValue:
-    if not len(dice):
-        return MetricValue(value=None, note="no test image")
-    weights = _batch_weights(batches)  # held fixed in the replicates: a resample has no batches of its own
+@dataclass(frozen=True, slots=True)
+class MaskMeans:
+    """The column of every metric by name, and ``positive`` (N,), whether each image has foreground."""
 
-    def statistic(counts: NDArray[np.int32]) -> float:
-        return float(np.average(dice, weights=weights * counts))
+    columns: Mapping[str, Column]
+    positive: NDArray[np.bool_]
 
-    return _with_interval(dice_of_batches(dice, batches), bootstrap(statistic, patient_ids), len(dice))
+    @classmethod
+    def of(cls, overlap: Overlap, batches: NDArray[np.int64], patient_ids: Sequence[str]) -> MaskMeans:
+        """From the counts of N images. Raises `TrialError` where an identity fails."""
+        dice, iou = dice_each(overlap), iou_each(overlap)
+        _check_identities(dice, iou)
+        every, once = np.arange(len(dice)), np.ones(len(dice))
+        some = np.flatnonzero(overlap.positive)
+        drawn, drawn_some = _draws(patient_ids), _draws([patient_ids[row] for row in some.tolist()])
+        released = _batch_weights(batches)  # held fixed in the replicates: a resample has no batches of its own
+        columns = {
+            "dice-positive": Column(dice[some], once[some], some, drawn_some, NO_FOREGROUND),
+            "dice-all": Column(dice, once, every, drawn, NO_IMAGE),
+            "iou-positive": Column(iou[some], once[some], some, drawn_some, NO_FOREGROUND),
+            "dice-as-released": Column(dice, released, every, drawn, NO_IMAGE),
+            "iou-plus-one-as-released": Column(iou_plus_one_each(overlap), once, every, drawn, NO_IMAGE),
+        }
+        return cls(columns, overlap.positive)
+
+    def replicates(self) -> dict[str, NDArray[np.float64]]:
+        """Each metric's bootstrap replicates (R,); NaN where undefined."""
+        return {name: column.mean(column.counts) for name, column in self.columns.items()}
+
+    def values(self, members: NDArray[np.bool_]) -> dict[str, MetricValue]:
+        """Each metric over the images that are ``members`` (N,); intervals come from the draws of the whole test set."""
+        return {name: _value(column, members) for name, column in self.columns.items()}
+
+    def groups(self, names: Sequence[str], attributes: Mapping[str, Sequence[str]]) -> Iterator[GroupValue]:
+        """Dice over the images with foreground and over those without, then each metric of ``names`` by attribute.
+
+        Without foreground it is the share answered empty. Groups of fewer than `FEWEST` images get a note in place of a value.
+        """
+        if "dice-all" in names:
+            for group, members in (("with", self.positive), ("without", ~self.positive)):
+                value = self._of_members("dice-all", members)
+                yield GroupValue(grouping="foreground", group=group, metric="dice-all", value=value)
+        for grouping, group, members in members_of(attributes, tuple(attributes)):
+            for name in names:
+                value = self._of_members(name, members)
+                yield GroupValue(grouping=grouping, group=group, metric=name, value=value)
+
+    def _of_members(self, name: str, members: NDArray[np.bool_]) -> MetricValue:
+        number = int(members[self.columns[name].used].sum())
+        return _value(self.columns[name], members) if number >= FEWEST else too_few(number)
 
 
-def _with_interval(value: float, interval: Interval | None, n: int) -> MetricValue:
-    if interval is None:
-        return MetricValue(value=value, n=n)
-    return MetricValue(value=value, low=interval.low, high=interval.high, n=n)
+def _draws(patient_ids: Sequence[str]) -> NDArray[np.uint8]:
+    return patient_counts(patient_ids) if len(patient_ids) else np.zeros((0, REPLICATES), np.uint8)
+
+
+def _value(column: Column, members: NDArray[np.bool_]) -> MetricValue:
+    inside = members[column.used]
+    n = int(inside.sum())
+    point = column.mean(inside[:, None].astype(np.uint8))[0]
+    if np.isnan(point):
+        return MetricValue(value=None, note=column.absent)
+    interval = interval_of(column.mean(column.counts * inside[:, None]))
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return MetricValue(value=float(point), low=low, high=high, n=n)
 
 
 def _batch_weights(batches: NDArray[np.int64]) -> NDArray[np.float64]:
+    """With them the mean is that of batch means, as the published script reports it: a short last batch's images weigh more."""
     _, batch_of, sizes = np.unique(batches, return_inverse=True, return_counts=True)
     weights: NDArray[np.float64] = 1 / (len(sizes) * sizes[batch_of])
     return weights

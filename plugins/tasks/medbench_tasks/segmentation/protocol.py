@@ -10,16 +10,22 @@ from medbench.errors import UsageError
 from medbench.masks import encode_mask
 from medbench.protocols import TrialOutcome
 from medbench.specs import PARTS
+from medbench_tasks.segmentation.exhibits import show_masks
 from medbench_tasks.segmentation.floors import floor_tables, mean_mask
 from medbench_tasks.segmentation.parts import annotated, balanced
-from medbench_tasks.segmentation.predictions import prediction_table, score_table
+from medbench_tasks.segmentation.predictions import means_of, prediction_table, score_table
 from medbench_tasks.segmentation.recipe import SegmentationRecipe
+from medbench_tasks.subgroups import attributes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from medbench.manifest import Manifest
-    from medbench.protocols import TrialContext
+    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.samples import Mask
     from medbench.specs import Part, Recipe, TaskSpec
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class SegmentationProtocol:
-    """`medbench.protocols.TaskProtocol` for dense masks; a method needs the `DenseImageEncoder` capability."""
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` for masks; a method needs `DenseImageEncoder`."""
 
     def run(self, context: TrialContext) -> TrialOutcome:
         """Train a decoder and answer the test part. Rows without a mask annotation are left out and counted in the notes.
@@ -53,10 +59,31 @@ class SegmentationProtocol:
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients; needs neither model nor torch."""
         values = score_table(predictions)
-        return {metric.name: values[metric.name] for metric in task.metrics}
+        return {name: values[name] for name in _names(task)}
+
+    def replicates(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Mapping[str, NDArray[np.float64]]:
+        """Each metric's bootstrap replicates (`medbench.statistics.REPLICATES`,), NaN where undefined."""
+        replicates = means_of(predictions).replicates()
+        return {name: replicates[name] for name in _names(task)}
+
+    def groups(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[GroupValue]:
+        """Dice with and without foreground, then each metric by sex, age band and view, where the table has them."""
+        return list(means_of(predictions).groups(_names(task), attributes_of(predictions)))
+
+    def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
+        """None: the masks that are kept are answers, not probabilities."""
+        return ()
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Masks beside the true ones, as `medbench_tasks.segmentation.exhibits` says."""
+        return show_masks(predictions, count)
 
 
 PROTOCOL = SegmentationProtocol()
+
+
+def _names(task: TaskSpec) -> list[str]:
+    return [metric.name for metric in task.metrics]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from medbench.errors import UsageError
-from medbench.protocols import GroupValue, ReliabilityBin, TrialOutcome
+from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialOutcome
 from medbench_tasks.temporal.recipe import PairRecipe
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TemporalImageProtocol:
-    """`medbench.protocols.TaskProtocol` and `Analysis` for pairs of images; a method needs the `ImageEncoder` capability.
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` for pairs of images; a method needs `ImageEncoder`.
 
     All labelled pairs are of the test part; a linear classifier on frozen features is cross-validated over them, and what
     is kept are its answers to the fold that it was not trained on (Med-ST, ICML 2024, temporal image classification).
@@ -76,6 +76,12 @@ class TemporalImageProtocol:
     def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
         """None: the classifier gives no probabilities."""
         return ()
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """What was answered of each finding, as `medbench_tasks.temporal.exhibits` says."""
+        from medbench_tasks.temporal.exhibits import show_pairs
+
+        return show_pairs(predictions, count)
 
 
 PROTOCOL = TemporalImageProtocol()

@@ -56,7 +56,7 @@ def sentence_table(
 
 def score_sentences(table: pa.Table, names: Sequence[str], folds: int) -> dict[str, MetricValue]:
     """The metrics of those names; ``folds`` were asked for. Raises `UnknownNameError`, `TrialError` for an empty table."""
-    pairs = _Pairs.of(table)
+    pairs = SentencePairs.of(table)
     points, replicates = _estimates(pairs, _once(pairs)), _estimates(pairs, patient_counts(pairs.ids))
     _check(names)
     return {name: _value(pairs, name, points[name][0], replicates[name], folds) for name in names}
@@ -64,15 +64,15 @@ def score_sentences(table: pa.Table, names: Sequence[str], folds: int) -> dict[s
 
 def replicate_sentences(table: pa.Table, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """The metrics' bootstrap replicates (R,); NaN where undefined. Thresholds are held fixed in them."""
-    pairs = _Pairs.of(table)
+    pairs = SentencePairs.of(table)
     _check(names)
     found = _estimates(pairs, patient_counts(pairs.ids))
     return {name: found[name] for name in names}
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """(N,) each; ``threshold`` is NaN where there is none."""
+class SentencePairs:
+    """A table of `SCHEMA` as columns, (N,) each; ``threshold`` is NaN where there is none."""
 
     ids: list[str]
     similarity: NDArray[np.float64]
@@ -80,7 +80,8 @@ class _Pairs:
     threshold: NDArray[np.float64]
 
     @classmethod
-    def of(cls, table: pa.Table) -> _Pairs:
+    def of(cls, table: pa.Table) -> SentencePairs:
+        """Raises `TrialError` for an empty table."""
         if not table.num_rows:
             raise TrialError("there is no prediction to score")
         thresholds = [np.nan if value is None else value for value in table.column("threshold").to_pylist()]
@@ -92,11 +93,11 @@ class _Pairs:
         )
 
 
-def _once(pairs: _Pairs) -> NDArray[np.uint8]:
+def _once(pairs: SentencePairs) -> NDArray[np.uint8]:
     return np.ones((len(pairs.truth), 1), np.uint8)
 
 
-def _estimates(pairs: _Pairs, counts: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float64]]:
+def _estimates(pairs: SentencePairs, counts: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float64]]:
     """By metric, (R,) estimates; ``counts`` (N, R) is how often each pair stands in each replicate."""
     released = released_threshold(pairs.similarity, pairs.truth)
     fixed = np.full(len(pairs.truth), np.nan if released is None else released)
@@ -108,7 +109,7 @@ def _estimates(pairs: _Pairs, counts: NDArray[np.uint8]) -> Mapping[str, NDArray
     }
 
 
-def _accuracy(pairs: _Pairs, thresholds: NDArray[np.float64], counts: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _accuracy(pairs: SentencePairs, thresholds: NDArray[np.float64], counts: NDArray[np.uint8]) -> NDArray[np.float64]:
     if np.isnan(thresholds).any():
         return np.full(counts.shape[1], np.nan)
     correct = (pairs.similarity > thresholds) == (pairs.truth == 1)
@@ -117,7 +118,7 @@ def _accuracy(pairs: _Pairs, thresholds: NDArray[np.float64], counts: NDArray[np
     return accuracy
 
 
-def _value(pairs: _Pairs, name: str, point: float, replicates: NDArray[np.float64], folds: int) -> MetricValue:
+def _value(pairs: SentencePairs, name: str, point: float, replicates: NDArray[np.float64], folds: int) -> MetricValue:
     n = len(pairs.truth)
     if np.isnan(point):
         return MetricValue(value=None, n=n, note=_why_not(pairs, name, folds))
@@ -127,7 +128,7 @@ def _value(pairs: _Pairs, name: str, point: float, replicates: NDArray[np.float6
     return MetricValue(value=float(point), low=interval.low, high=interval.high, n=n)
 
 
-def _why_not(pairs: _Pairs, name: str, folds: int) -> str:
+def _why_not(pairs: SentencePairs, name: str, folds: int) -> str:
     if name == "accuracy-as-released":
         return f"fewer pairs than {RELEASED_FOLDS} folds"
     if len(np.unique(pairs.truth)) == 1:

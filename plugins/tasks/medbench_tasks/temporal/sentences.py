@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from medbench.features import Features
     from medbench.manifest import Manifest
-    from medbench.protocols import GroupValue, ReliabilityBin, TrialContext
+    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
 
@@ -24,7 +24,7 @@ _PAIR = 2
 
 
 class SentenceSimilarityProtocol:
-    """`medbench.protocols.TaskProtocol` and `Analysis` for pairs of sentences; a method needs the `TextEncoder` capability.
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` for pairs of sentences; a method needs `TextEncoder`.
 
     Nothing is trained. The score is the cosine of the two embeddings; the label is the dataset's first, 1 for the same
     meaning (Med-ST, ICML 2024, temporal sentence similarity).
@@ -67,6 +67,12 @@ class SentenceSimilarityProtocol:
     def reliability(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> Sequence[ReliabilityBin]:
         """None: a cosine is no probability."""
         return ()
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Whether pairs mean the same, as `medbench_tasks.temporal.exhibits` says."""
+        from medbench_tasks.temporal.exhibits import show_sentences
+
+        return show_sentences(predictions, count)
 
 
 PROTOCOL = SentenceSimilarityProtocol()

@@ -62,6 +62,12 @@ class Efficacy:
         drawn = np.asarray(weights).sum(1) > 0
         return {name: np.where(drawn, values, np.nan) for name, values in found.items()}
 
+    def each(self) -> NDArray[np.float64]:
+        """(N,) the F1 of each report's findings; 1 where neither it nor the true one tells of any."""
+        shared, told = (self.truth & self.given).sum(axis=1), self.truth.sum(axis=1) + self.given.sum(axis=1)
+        f1: NDArray[np.float64] = np.divide(2 * shared, told, out=np.ones(len(told)), where=told > 0)
+        return f1
+
     def by_finding(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
         """(R, K) the F1 of each finding; NaN where no drawn true report has it."""
         return _where_true(self._counts(weights))

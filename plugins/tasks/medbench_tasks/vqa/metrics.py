@@ -11,7 +11,7 @@ from medbench.errors import UnknownNameError
 from medbench.protocols import GroupValue, ReliabilityBin
 from medbench.records import MetricValue
 from medbench.statistics import interval_of, patient_counts, weighted_sums
-from medbench_tasks.classification.calibration import BINS
+from medbench_tasks.classification.calibration import bins_of
 from medbench_tasks.subgroups import FEWEST, members_of, too_few
 from medbench_tasks.texts.answers import bleu_1, exact_match, token_f1
 from medbench_tasks.vqa.predictions import Answers
@@ -53,20 +53,7 @@ def reliability_of(answers: Answers) -> list[ReliabilityBin]:
     """The bins of confidence that hold any answer, ascending; none where there are no probabilities."""
     if np.isnan(answers.confidence).any():
         return []
-    right = _per_question(answers, exact_match)
-    edges = np.linspace(0, 1, BINS + 1)
-    bin_of = np.maximum(np.searchsorted(edges, answers.confidence, side="left") - 1, 0)
-    return [
-        ReliabilityBin(
-            low=float(edges[index]),
-            high=float(edges[index + 1]),
-            n=int(inside.sum()),
-            confidence=float(answers.confidence[inside].mean()),
-            frequency=float(right[inside].mean()),
-        )
-        for index in range(BINS)
-        if (inside := bin_of == index).any()
-    ]
+    return bins_of(answers.confidence, per_question(answers, exact_match))
 
 
 def _score(answers: Answers, names: Sequence[str], counts: NDArray[np.uint8]) -> dict[str, MetricValue]:
@@ -78,10 +65,10 @@ def _column(answers: Answers, name: str) -> tuple[NDArray[np.float64], NDArray[n
     if name not in _METRICS:
         raise UnknownNameError("metric of questions", name, _METRICS)
     score, kind = _METRICS[name]
-    return _per_question(answers, score), answers.types == kind if kind else np.ones(len(answers), bool)
+    return per_question(answers, score), answers.types == kind if kind else np.ones(len(answers), bool)
 
 
-def _per_question(answers: Answers, score: _Score) -> NDArray[np.float64]:
+def per_question(answers: Answers, score: _Score) -> NDArray[np.float64]:
     """(N,) the score of each answer against the right one that it is nearest to."""
     rows = np.repeat(np.arange(len(answers)), [len(truth) for truth in answers.truths])
     scores = score([answers.answers[row] for row in rows], [one for truth in answers.truths for one in truth])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from medbench.protocols import TrialContext
+    from medbench.protocols import Example, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.vqa.answered import Answered
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 class VisualQuestionAnswering:
-    """`medbench.protocols.TaskProtocol` and `Analysis` for questions; a method needs `QuestionAnswerer` or `DenseImageEncoder`.
+    """`medbench.protocols.TaskProtocol`, `Analysis` and `Exhibits` for questions.
+
+    A method needs `QuestionAnswerer` or `DenseImageEncoder`.
 
     An answer is right where it is the same as a true one after `medbench_tasks.vqa.questions.spelt`; a test question whose true
     answer cannot be given counts as wrong, and the ceiling ``answer-space`` says how many there are.
@@ -89,6 +91,12 @@ class VisualQuestionAnswering:
         from medbench_tasks.vqa.predictions import read_answers
 
         return reliability_of(read_answers(predictions))
+
+    def examples(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table, count: int) -> Sequence[Example]:
+        """Answers beside the true ones, as `medbench_tasks.vqa.exhibits` says."""
+        from medbench_tasks.vqa.exhibits import show_answers
+
+        return show_answers(predictions, count)
 
 
 PROTOCOL = VisualQuestionAnswering()
