@@ -76,15 +76,9 @@ def _report_metrics() -> Result:
     return Result("seconds", found.rows, found.ratio >= metrics.TARGET)
 
 
-def _leaderboards() -> Result:
-    leaderboards = importlib.import_module("benchmarks.leaderboards")
-    found = leaderboards.measure()
-    return Result("seconds, peak memory", found.rows, found.met)
-
-
-def _report() -> Result:
-    report = importlib.import_module("benchmarks.report")
-    found = report.measure()
+def _pages() -> Result:
+    pages = importlib.import_module("benchmarks.pages")
+    found = pages.measure()
     return Result("seconds, peak memory", found.rows, found.met)
 
 
@@ -96,8 +90,7 @@ BENCHMARKS = {
     "linear-probe": _linear_probe,
     "retrieval": _retrieval,
     "report-metrics": _report_metrics,
-    "report": _report,
-    "leaderboards": _leaderboards,
+    "pages": _pages,
 }
 
 

@@ -136,20 +136,24 @@ def paired_p_values(differences: NDArray[np.float64], samples: int | None = None
     defined = (~np.isnan(differences)).sum(axis=1)
     smaller = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))  # NaN is neither
     p_values = np.where(defined > 0, np.minimum(1.0, 2 * (1 + smaller) / (1 + defined)), np.nan)
-    for index in np.flatnonzero((smaller == 0) & (defined > 0)):
-        row = differences[index][~np.isnan(differences[index])]
-        p_values[index] = min(p_values[index], tail_beyond(float(row.mean()), float(row.std()), samples))
+    none = (smaller == 0) & (defined > 0)
+    if none.any():
+        rows = differences[none]
+        beyond = tail_beyond(np.nanmean(rows, axis=1), np.nanstd(rows, axis=1), samples)
+        p_values[none] = np.minimum(p_values[none], beyond)
     return p_values
 
 
-def tail_beyond(mean: float, deviation: float, samples: int | None = None) -> float:
-    """The two-sided tail of a t distribution through the replicates' mean and deviation; 1 where they do not vary.
+def tail_beyond(
+    means: NDArray[np.float64], deviations: NDArray[np.float64], samples: int | None = None
+) -> NDArray[np.float64]:
+    """(K,) two-sided tails of t distributions through replicates' means and deviations; 1 where they do not vary.
 
-    Its degrees of freedom are one less than the test ``samples``; None takes the normal one. Never below `LEAST_P`.
+    Their degrees of freedom are one less than the test ``samples``; None takes the normal one. Never below `LEAST_P`.
     """
-    if deviation == 0:
-        return 1.0
     from scipy.special import ndtr, stdtr
 
-    reach = -abs(mean) / deviation
-    return max(2 * float(ndtr(reach) if samples is None else stdtr(max(samples - 1, 1), reach)), LEAST_P)
+    varies = deviations > 0
+    reach = -np.abs(means) / np.where(varies, deviations, 1.0)
+    tails = 2 * (ndtr(reach) if samples is None else stdtr(max(samples - 1, 1), reach))
+    return np.where(varies, np.maximum(tails, LEAST_P), 1.0)

@@ -136,7 +136,8 @@ def _tested(difference: float, draws: NDArray[np.float64], spread: Spread | None
     tail = min(_share_below(0.0, draws, spread), _share_below(0.0, -draws, spread))
     p_value = min(1.0, 2 * (1 + number * tail) / (1 + number))
     if number * tail < 1:
-        p_value = min(p_value, max(2 * tail, tail_beyond(float(draws.mean()), float(draws.std()), samples)))
+        beyond = tail_beyond(draws.mean(keepdims=True), draws.std(keepdims=True), samples)
+        p_value = min(p_value, max(2 * tail, float(beyond[0])))
     return Change(difference, _quantile(0.025, draws, spread), -_quantile(0.025, -draws, spread), p_value, spread)
 
 
