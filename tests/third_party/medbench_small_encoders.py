@@ -64,8 +64,16 @@ def medbench_methods() -> Iterable[MethodSpec]:
 
 def load(request: LoadRequest) -> nn.Module:
     """The encoder in eval mode. Raises `CheckpointError` where the file is not that variant's."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):  # layers are drawn before they are filled
+        torch.manual_seed(request.seed)
+        return _loaded(request)
+
+
+def _loaded(request: LoadRequest) -> nn.Module:
     if request.variant == "random-resnet20":
-        return _untrained(request.seed)
+        return _encoder(_resnet(3), _squashed(64, *IMAGENET)).eval()
     if request.checkpoint is None:
         raise CheckpointError(f"small-encoders@{request.variant} needs its file", fix="see the README of this plugin")
     tensors = dict(read_checkpoint(request.checkpoint).tensors)
@@ -86,15 +94,6 @@ def load(request: LoadRequest) -> nn.Module:
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{request.checkpoint} is not {request.variant}'s: {reason}") from error
     return _encoder(trunk, _squashed(side, mean, std)).eval()
-
-
-def _untrained(seed: int) -> nn.Module:
-    """The ResNet-20 as it is drawn, from ``seed``; the global generator stays as it was."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return _encoder(_resnet(3), _squashed(64, *IMAGENET)).eval()
 
 
 def _squashed(side: int, mean: tuple[float, float, float], std: tuple[float, float, float]) -> Preprocess:
