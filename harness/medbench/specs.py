@@ -250,7 +250,8 @@ class DatasetSpec:
 class MetricSpec:
     """A number that a task reports. ``as_released`` marks one that reproduces a published script rather than sound practice.
 
-    A share of 1 is shown in ``percent``; a ``plain`` number (a rank, a count) as it is.
+    A share of 1 is shown in ``percent``; a ``plain`` number (a rank, a count) as it is. ``largest`` is the most that it can be,
+    as records hold it, where that is not 1 (a sum of six recalls: 6); of a plain number nothing is held.
     """
 
     name: str
@@ -258,6 +259,7 @@ class MetricSpec:
     higher_is_better: bool = True
     as_released: bool = False
     unit: Literal["percent", "plain"] = "percent"
+    largest: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ def check_record(where: str, task: TaskSpec, record: Record) -> Check:
             if name not in known:
                 yield Finding(at, "it is no metric of the task", "declare it in the spec's metrics")
                 continue
-            yield from _check_value(at, found, share=_is_share(known[name]))
+            yield from _check_value(at, found, known[name])
     if not record.floors:
         mend = "give TrialOutcome.floors the answer of whoever looks at no image (the commonest class, the mean box)"
         yield Finding(where, "it has no floor", mend)
@@ -122,7 +122,7 @@ def check_exhibits(where: str, task: TaskSpec, recipe: Recipe, protocol: Any, pr
         yield Finding(where, "examples gives other ones the second time")
 
 
-def _check_value(at: str, found: MetricValue, *, share: bool) -> Check:
+def _check_value(at: str, found: MetricValue, metric: MetricSpec) -> Check:
     numbers = [value for value in (found.value, found.low, found.high) if value is not None]
     if found.value is None:
         if not found.note:
@@ -130,11 +130,11 @@ def _check_value(at: str, found: MetricValue, *, share: bool) -> Check:
         return
     if not all(map(math.isfinite, numbers)):
         yield Finding(at, f"it is {found.value}", "give value=None with a note where it is undefined")
-    elif share and not all(-1 <= value <= 1 for value in numbers):
+    elif metric.unit == "percent" and not all(abs(value) <= metric.largest for value in numbers):
         yield Finding(
             at,
-            f"it is {found.value} ({found.low} to {found.high})",
-            "give a share of 1, call it a sum, or say unit='plain'",
+            f"it is {found.value} ({found.low} to {found.high}), more than {metric.largest:g}",
+            "give a share of 1, or say in its MetricSpec what is largest, or unit='plain'",
         )
     elif found.low is not None and found.high is not None and not found.low <= found.high:
         yield Finding(at, f"its interval runs from {found.low} to {found.high}")
@@ -142,11 +142,6 @@ def _check_value(at: str, found: MetricValue, *, share: bool) -> Check:
         yield Finding(at, "it has no interval", "medbench.statistics draws one over patients")
     if found.n < 1:
         yield Finding(at, f"it is over n={found.n} samples")
-
-
-def _is_share(metric: MetricSpec) -> bool:
-    """Whether it lies between -1 and 1; a sum of shares, shown in percent too, may not."""
-    return metric.unit == "percent" and "sum" not in f"{metric.name} {metric.title}".lower()
 
 
 def _reversed(table: pa.Table) -> pa.Table:

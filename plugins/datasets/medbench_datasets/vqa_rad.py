@@ -86,7 +86,10 @@ SPEC = DatasetSpec(
         ),
         SplitSpec(
             name="public",
-            rule="official without the questions that fill a frame; test by phrase_type (test_freeform, test_para)",
+            rule=(
+                "official without the questions that fill a frame; test by phrase_type (test_freeform, test_para), and tested "
+                "images are also trained on"
+            ),
             source="Lau et al., Scientific Data 2018; VQA_RAD Dataset Public.json",
             sizes={"train": 1797, "test": 451},
         ),

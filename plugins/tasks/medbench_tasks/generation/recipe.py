@@ -215,7 +215,7 @@ METRICS = (
     MetricSpec(
         name="ce-macro-f1-as-released", title="clinical F1, macro with 0 for a finding that is absent", as_released=True
     ),
-    MetricSpec(name="cider", title="CIDEr"),
+    MetricSpec(name="cider", title="CIDEr", largest=10.0),
     MetricSpec(name="bleu-4", title="BLEU-4"),
     MetricSpec(name="bleu-3", title="BLEU-3"),
     MetricSpec(name="bleu-2", title="BLEU-2"),

@@ -18,7 +18,7 @@ _RECALLS = tuple(
 METRICS = (
     MetricSpec(name="mean-recall", title="Mean recall (R@1, 5 and 10, both ways)"),
     *_RECALLS,
-    MetricSpec(name="rsum", title="RSUM (sum of the six recalls)"),
+    MetricSpec(name="rsum", title="RSUM (sum of the six recalls)", largest=6.0),
     *(
         MetricSpec(name=f"{way}-median-rank", title=f"Median rank, {title}", higher_is_better=False, unit="plain")
         for way, title in DIRECTIONS.items()
