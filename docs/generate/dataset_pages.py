@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from writing import bullets, code, codes, escape, facts, link, page, table
+from collections.abc import Iterable, Sequence
 
+from generate.overlap import seen_by
+from generate.writing import bullets, code, codes, escape, facts, link, page, page_file, page_link, table
 from medbench.registry import Registry
-from medbench.specs import DatasetSpec, SplitSpec
+from medbench.specs import PARTS, DatasetSpec, SplitSpec
 
-_ACCESS = {
+ACCESS = {
     "open": "open: anybody may download it",
     "registration": "after registration",
     "credentialed": "credentialed: training and a signed agreement are asked for",
@@ -18,7 +20,7 @@ def dataset_index(registry: Registry) -> str:
     """All datasets in a table."""
     rows = [
         (
-            f"[{escape(one.id)}]({one.id}.md)",
+            f"[{escape(one.id)}]({page_file(one.id)})",
             escape(one.title),
             escape(one.modality),
             one.access,
@@ -32,38 +34,67 @@ def dataset_index(registry: Registry) -> str:
 
 def dataset_page(spec: DatasetSpec, registry: Registry) -> str:
     """What a dataset is, the files it is read from, its labels and its splits, and the tasks on it."""
-    tasks = [one.id for one in registry.tasks.values() if one.dataset == spec.id]
+    tasks = [one for one in registry.tasks.values() if one.dataset == spec.id]
     kept = [(code(one.path), one.kind, "yes" if one.required else "no", escape(one.purpose)) for one in spec.files]
     return page(
         f"# {escape(spec.title)}",
+        f"`medbench data prepare {spec.id}`",
         facts(
             {
                 "id": code(spec.id),
                 "modality": escape(spec.modality) + (", in colour" if spec.colour else ""),
-                "access": _ACCESS[spec.access],
+                "access": ACCESS[spec.access],
                 "licence": escape(spec.licence),
                 "from": link(spec.url),
                 "citation": escape(spec.citation),
                 "supervision": escape(", ".join(sorted(spec.supervision))),
-                "holds images of": codes(spec.images_from) if spec.images_from else "",
+                "holds images of": dataset_links(spec.images_from, registry) if spec.images_from else "",
+                "may have been seen by": seen_by(spec.id, spec.splits[0].name, registry),
+                "tags": codes(spec.tags) if spec.tags else "",
                 "version": str(spec.version),
             }
         ),
-        "## Files" if kept else "",
-        f"In {code(f'data/{spec.id}')}, or the folder that {code('[data]')} of medbench.toml names:" if kept else "",
-        table(("path", "kind", "required", "for"), kept),
+        *_files(spec, kept),
         "## Splits",
-        "The first is the default.",
-        table(("split", "train", "valid", "test", "rule", "source"), [_split(one) for one in spec.splits]),
+        "The first is the default. The numbers are the published ones; `medbench data prepare` compares.",
+        *split_part(spec.splits),
         *_labels(spec),
         "## Tasks" if tasks else "",
-        bullets(f"[{escape(name)}](../tasks/{name}.md)" for name in tasks),
+        bullets(f"{page_link('tasks', one.id)}: {escape(one.title)}, split {code(one.split)}" for one in tasks),
     )
 
 
-def _split(split: SplitSpec) -> tuple[str, ...]:
-    sizes = (f"{split.sizes[part]:,}" if part in split.sizes else "–" for part in ("train", "valid", "test"))
-    return (code(split.name), *sizes, escape(split.rule), escape(split.source))
+def split_part(splits: Sequence[SplitSpec]) -> list[str]:
+    """Splits with their published sizes, and beneath how each is made and where that stands."""
+    rules = bullets(f"{code(one.name)}: {_sentence(one.rule)} Source: {_sentence(one.source)}" for one in splits)
+    return [table(("split", "train", "valid", "test"), [_sizes(one) for one in splits]), rules]
+
+
+def dataset_links(names: Iterable[str], registry: Registry) -> str:
+    """Names of datasets, ``mimic-cxr:train`` too; those with a page link to it."""
+    found = []
+    for name in names:
+        dataset, colon, part = name.partition(":")
+        known = dataset in registry.datasets
+        found.append(page_link("datasets", dataset) + escape(colon + part) if known else code(name))
+    return ", ".join(found)
+
+
+def _files(spec: DatasetSpec, rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    lead = f"In {code(f'data/{spec.id}')}, or the folder that {code('[data]')} of {code('medbench.toml')} names:"
+    return ["## Files", lead, table(("path", "kind", "required", "for"), rows)]
+
+
+def _sizes(split: SplitSpec) -> tuple[str, ...]:
+    sizes = (f"{split.sizes[part]:,}" if part in split.sizes else "–" for part in PARTS)
+    return (code(split.name), *sizes)
+
+
+def _sentence(text: str) -> str:
+    text = text.rstrip()
+    return escape(text if text.endswith((".", ")")) or not text else f"{text}.")
 
 
 def _labels(spec: DatasetSpec) -> list[str]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from writing import bullets, code, codes, escape, facts, link, page, table
-
+from generate.dataset_pages import dataset_links
+from generate.overlap import by_state
+from generate.writing import bullets, code, codes, escape, facts, link, page, page_file, page_link, table
 from medbench.registry import Registry
-from medbench.specs import MethodSpec, MethodVariant
+from medbench.specs import MethodSpec, MethodVariant, TaskSpec
+
+_CAPABILITIES = "[capabilities](../api/capabilities.md)"
 
 
 def method_index(registry: Registry) -> str:
     """All methods in a table."""
     rows = [
         (
-            f"[{escape(one.id)}]({one.id}.md)",
+            f"[{escape(one.id)}]({page_file(one.id)})",
             escape(one.title),
-            codes(variant.id for variant in one.variants),
-            pretraining(one),
+            f"any: {code(f'{one.id}/<model>')}" if one.open_variants else codes(variant.id for variant in one.variants),
+            pretraining(one, registry),
         )
         for one in registry.methods.values()
     ]
@@ -23,8 +26,8 @@ def method_index(registry: Registry) -> str:
     return page("# Methods", lead, table(("method", "title", "variants", "pretrained on"), rows))
 
 
-def method_page(spec: MethodSpec) -> str:
-    """What a method is, its variants, and where their weights come from."""
+def method_page(spec: MethodSpec, registry: Registry) -> str:
+    """What a method is, its variants, where their weights come from, and the tasks that it can do."""
     return page(
         f"# {escape(spec.title)}",
         escape(spec.summary),
@@ -35,36 +38,53 @@ def method_page(spec: MethodSpec) -> str:
                 "citation": escape(spec.citation),
                 "code": link(spec.code_url),
                 "paper": link(spec.paper_url),
-                "pretrained on": pretraining(spec),
+                "pretrained on": pretraining(spec, registry),
                 "tags": codes(spec.tags) if spec.tags else "",
                 "version": str(spec.version),
             }
         ),
         "## Variants",
         _family(spec),
-        table(("select", "title", "capabilities", "checkpoint"), [_variant(spec, one) for one in spec.variants]),
+        _variants(spec, registry),
         *_downloads(spec),
+        *_tasks(spec, registry),
     )
 
 
-def pretraining(spec: MethodSpec) -> str:
+def pretraining(spec: MethodSpec, registry: Registry) -> str:
     """The declared data; ``undeclared`` where the authors do not say."""
-    if spec.pretrained_on is None:
+    text = _declared(spec.pretrained_on, registry)
+    return f"{text}; more by variant" if any(one.pretrained_on is not None for one in spec.variants) else text
+
+
+def _declared(names: tuple[str, ...] | None, registry: Registry) -> str:
+    if names is None:
         return "undeclared"
-    return codes(spec.pretrained_on) if spec.pretrained_on else "nothing medical"
+    return dataset_links(names, registry) or "nothing"
 
 
 def _family(spec: MethodSpec) -> str:
     if spec.open_variants is None:
         return "The first is what the bare id selects." if len(spec.variants) > 1 else ""
-    return (
-        f"An open family: {code(f'{spec.id}/<model>')} selects any model by its name there; those below are examples."
-    )
+    text = f"An open family: {code(f'{spec.id}/<model>')} selects any model by its name there"
+    return f"{text}; those below are examples." if spec.variants else f"{text}."
 
 
-def _variant(spec: MethodSpec, variant: MethodVariant) -> tuple[str, ...]:
-    name = f"{spec.id}/{variant.name}" if spec.open_variants and variant.name else f"{spec.id}@{variant.id}"
-    return (code(name), escape(variant.title), codes(sorted(variant.capabilities)), _weights(variant))
+def _variants(spec: MethodSpec, registry: Registry) -> str:
+    """With a column of pretraining data where a variant has seen other data than the method."""
+    own = any(one.pretrained_on is not None for one in spec.variants)
+    header = ("select", "title", _CAPABILITIES, "checkpoint", *(("pretrained on",) if own else ()))
+    rows = [
+        (
+            code(f"{spec.id}/{one.name}" if spec.open_variants and one.name else f"{spec.id}@{one.id}"),
+            escape(one.title),
+            codes(sorted(one.capabilities)),
+            _weights(one),
+            *((_declared(spec.seen_by(one.id), registry),) if own else ()),
+        )
+        for one in spec.variants
+    ]
+    return table(header, rows)
 
 
 def _weights(variant: MethodVariant) -> str:
@@ -86,3 +106,28 @@ def _downloads(spec: MethodSpec) -> list[str]:
         return []
     lead = "Files lie under the checkpoints folder, by the names above. They are to be had from:"
     return ["## Checkpoints", lead, bullets(link(url) for url in urls)]
+
+
+def _tasks(spec: MethodSpec, registry: Registry) -> list[str]:
+    """By protocol, those that one of its variants can do; a star where that variant's data overlap with the task's."""
+    if spec.open_variants is not None:
+        return []
+    able = {one.id: [own for own in spec.variants if one.needs(own.capabilities) is not None] for one in _all(registry)}
+    tasks = [one for one in _all(registry) if able[one.id]]
+    if not tasks:
+        return []
+    rows = [
+        (escape(name), ", ".join(_task(spec, able[one.id], one, registry) for one in tasks if one.protocol == name))
+        for name in sorted({one.protocol for one in tasks}, key=str.lower)
+    ]
+    lead = "Those that a variant has the capabilities for. A star (\\*): the data declared for such a variant overlap with it."
+    return ["## Tasks", lead, table(("protocol", "tasks"), rows)]
+
+
+def _all(registry: Registry) -> list[TaskSpec]:
+    return list(registry.tasks.values())
+
+
+def _task(spec: MethodSpec, able: list[MethodVariant], task: TaskSpec, registry: Registry) -> str:
+    seen = "overlaps" in by_state(spec, able, task.dataset, task.split, registry)
+    return page_link("tasks", task.id) + ("\\*" if seen else "")

@@ -2,56 +2,81 @@
 
 from __future__ import annotations
 
-from writing import code, codes, escape, facts, fraction_name, page, percent_text, table, value_text
-
+from generate.dataset_pages import ACCESS, split_part
+from generate.overlap import by_state
+from generate.recipe_part import recipe_part
+from generate.reported_part import reported_part
+from generate.writing import code, codes, escape, facts, page, page_file, page_link, table
 from medbench.registry import Registry
-from medbench.specs import MetricSpec, Recipe, ReportedResult, TaskSpec
-from medbench.trials import recipe_values
+from medbench.specs import MethodSpec, MetricSpec, TaskSpec
+
+_MEANING = " ([capabilities](../api/capabilities.md))"
 
 
 def task_index(registry: Registry) -> str:
-    """All tasks in a table, by protocol."""
-    tasks = sorted(registry.tasks.values(), key=lambda one: (one.protocol, one.id))
-    rows = [
-        (
-            f"[{escape(one.id)}]({one.id}.md)",
-            escape(one.title),
-            escape(one.protocol),
-            f"[{escape(one.dataset)}](../datasets/{one.dataset}.md)",
-            escape(one.ranking_metric.title),
-            codes(one.recipes),
-        )
-        for one in tasks
-    ]
-    lead = "A task is a dataset, a protocol and a recipe, with the metric that ranks."
-    return page("# Tasks", lead, table(("task", "title", "protocol", "dataset", "ranked by", "recipes"), rows))
+    """All tasks in tables, one a protocol."""
+    parts = []
+    for protocol in sorted({one.protocol for one in registry.tasks.values()}, key=str.lower):
+        rows = [
+            (
+                f"[{escape(one.id)}]({page_file(one.id)})",
+                escape(one.title),
+                _dataset_link(one, registry),
+                escape(one.ranking_metric.title),
+                codes(one.recipes),
+            )
+            for one in sorted(registry.tasks.values(), key=lambda one: one.id)
+            if one.protocol == protocol
+        ]
+        parts += [f"## {escape(protocol)}", table(("task", "title", "dataset", "ranked by", "recipes"), rows)]
+    lead = "A task is a dataset, a protocol and a recipe, with the metric that ranks. By protocol:"
+    return page("# Tasks", lead, *parts)
 
 
-def task_page(spec: TaskSpec) -> str:
-    """What a task asks of a method, what it measures, and the values of every recipe."""
+def task_page(spec: TaskSpec, registry: Registry) -> str:
+    """What a task asks of a method, its data, what it measures, the values of every recipe, and what papers report."""
     return page(
         f"# {escape(spec.title)}",
+        f"`medbench run --methods METHOD --tasks {spec.id}`",
         facts(
             {
                 "id": code(spec.id),
-                "dataset": f"[{escape(spec.dataset)}](../datasets/{spec.dataset}.md), split {code(spec.split)}",
                 "protocol": escape(spec.protocol),
-                "asks of a method": " or ".join(codes(sorted(one)) for one in (spec.capabilities, *spec.alternatives)),
+                "asks of a method": " or ".join(codes(sorted(one)) for one in (spec.capabilities, *spec.alternatives))
+                + _MEANING,
                 "labels": _target(spec),
-                "training": "a head at each fraction of the training part" if spec.trains else "none: run once",
+                "training": "at each fraction of the training part" if spec.trains else "none: run once",
                 "needs the modules": codes(spec.requires) if spec.requires else "",
                 "tags": codes(spec.tags) if spec.tags else "",
                 "version": str(spec.version),
             }
         ),
+        *_data(spec, registry),
         "## Metrics",
-        "The first ranks.",
+        "The first ranks. Every table has the [trivial answers](../metrics.md#floors) of the protocol beneath it.",
         table(("metric", "name in records", "unit", "better", "as released"), [_metric(one) for one in spec.metrics]),
-        "## Recipes",
-        "`standard` ranks; `--set FIELD=VALUE` changes a field, and sets the numbers apart.",
-        _recipes(spec),
-        *_reported(spec),
+        *recipe_part(spec),
+        *_methods(spec, registry),
+        *reported_part(spec),
     )
+
+
+def _dataset_link(spec: TaskSpec, registry: Registry) -> str:
+    return page_link("datasets", spec.dataset) if spec.dataset in registry.datasets else escape(spec.dataset)
+
+
+def _data(spec: TaskSpec, registry: Registry) -> list[str]:
+    dataset = registry.datasets.get(spec.dataset)
+    if dataset is None:
+        return ["## Data", f"{code(spec.dataset)}, split {code(spec.split)}; no plugin here reads this dataset."]
+    rows = facts(
+        {
+            "dataset": f"{_dataset_link(spec, registry)}: {escape(dataset.title)}",
+            "access": ACCESS[dataset.access],
+            "licence": escape(dataset.licence),
+        }
+    )
+    return ["## Data", rows, *split_part([one for one in dataset.splits if one.name == spec.split])]
 
 
 def _target(spec: TaskSpec) -> str:
@@ -66,46 +91,24 @@ def _metric(one: MetricSpec) -> tuple[str, ...]:
     return (escape(one.title), code(one.name), unit, better, "yes" if one.as_released else "")
 
 
-def _recipes(spec: TaskSpec) -> str:
-    """A row a field, a column a recipe; what differs from `standard` is bold."""
-    values = {name: recipe_values(recipe) for name, recipe in spec.recipes.items()}
-    fields = list(dict.fromkeys(field for one in values.values() for field in one))
-    rows = []
-    for field in fields:
-        cells = [value_text(one[field]) if field in one else "–" for one in values.values()]
-        usual = value_text(values["standard"][field]) if field in values["standard"] else "–"
-        rows.append((code(field), *(cell if cell == usual else f"**{cell}**" for cell in cells)))
-    rows.append(("seeds", *(value_text(recipe.seeds) for recipe in spec.recipes.values())))
-    changed = [_changes(recipe) for recipe in spec.recipes.values()]
-    if any(changed):
-        rows.append(("changed at a fraction or for a method", *(one or "–" for one in changed)))
-    return table(("field", *(escape(name) for name in spec.recipes)), rows)
-
-
-def _changes(recipe: Recipe) -> str:
-    found = [(fraction_name(at), fields) for at, fields in recipe.fraction_overrides]
-    found += [(method, fields) for method, fields in recipe.method_settings]
-    return "; ".join(
-        f"{escape(where)}: " + ", ".join(f"{escape(name)} {value_text(value)}" for name, value in fields)
-        for where, fields in found
-    )
-
-
-def _reported(spec: TaskSpec) -> list[str]:
-    if not spec.reported:
+def _methods(spec: TaskSpec, registry: Registry) -> list[str]:
+    """The methods that can do it, and whether their pretraining data overlap with its test part."""
+    rows = [row for one in registry.methods.values() for row in _able(one, spec, registry)]
+    if not rows:
         return []
-    known = {one.name: one for one in spec.metrics}
-    rows = [_figure(one, known.get(one.metric)) for one in spec.reported]
-    lead = "Figures that papers print, with where they stand. They are shown beside reproduced ones and never rank."
-    return ["## Reported", lead, table(("method", "metric", "data", "recipe", "value", "source", "note"), rows)]
+    return [
+        "## Methods",
+        "Those here that offer what it asks for, and whether the data they declare overlap with its images.",
+        table(("method", "variants", "pretraining"), rows),
+    ]
 
 
-def _figure(one: ReportedResult, metric: MetricSpec | None) -> tuple[str, ...]:
-    unit = metric.unit if metric else "percent"
-    value = percent_text(one.value, unit)
-    if one.deviation is not None:
-        value += f" ± {percent_text(one.deviation, unit)}"
-    note = escape(one.note) + ("" if one.comparable else " (not compared)")
-    title = one.metric_title or (metric.title if metric else one.metric)
-    where = (escape(one.method), escape(title), fraction_name(one.fraction), escape(one.recipe))
-    return (*where, value, escape(one.source), note.strip())
+def _able(method: MethodSpec, spec: TaskSpec, registry: Registry) -> list[tuple[str, str, str]]:
+    name = page_link("methods", method.id)
+    if method.open_variants is not None and not method.variants:
+        return [
+            (name, "depends on the model", "undeclared" if method.pretrained_on is None else "depends on the model")
+        ]
+    able = [one for one in method.variants if spec.needs(one.capabilities) is not None]
+    states = by_state(method, able, spec.dataset, spec.split, registry)
+    return [(name, codes(one.id for one in variants), state) for state, variants in states.items()]

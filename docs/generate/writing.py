@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from medbench.leaderboard.text import escape, fraction_name
+from medbench.leaderboard import text as plain
+from medbench.leaderboard.text import fraction_name, page_name
+
+_QUOTED = re.compile(r"``(.+?)``|`([^`]+)`")
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~:/?#@!$&()+,;=%-]*)?\Z")
+_BLOCK = re.compile(r"[-+=:]|[0-9]+[.)]")
+"""What would begin a list, a rule, a heading's underline or a directive (``:::``) at the head of a line."""
+
+
+def escape(text: str) -> str:
+    """`medbench.leaderboard.text.escape`, for the head of a line too."""
+    shown = plain.escape(text)
+    return f"&#{ord(shown[0])};{shown[1:]}" if _BLOCK.match(shown) else shown
 
 
 def code(text: object) -> str:
     """``text`` as code, whatever it holds."""
-    return f"<code>{escape(str(text))}</code>"
+    return f"<code>{plain.escape(str(text))}</code>"
 
 
 def codes(names: Iterable[object]) -> str:
@@ -19,9 +33,18 @@ def codes(names: Iterable[object]) -> str:
 
 
 def link(url: str) -> str:
-    """A link where ``url`` is one, else the text."""
-    plain = escape(url)
-    return f"<{url}>" if url.startswith(("https://", "http://")) and not set(url) & set(" <>\"'`") else plain
+    """A link where ``url`` is a plain address of the web, else the text."""
+    return f"<{url}>" if _URL.match(url) else escape(url)
+
+
+def page_link(kind: str, name: str) -> str:
+    """A link to the page of a spec (``kind`` is methods, datasets or tasks), from the page of another."""
+    return f"[{escape(name)}](../{kind}/{page_file(name)})"
+
+
+def page_file(name: str) -> str:
+    """The file name of a spec's page; never that of the index."""
+    return "index_.md" if name == "index" else page_name(name)
 
 
 def page(*parts: str) -> str:
@@ -45,6 +68,16 @@ def bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def numbered(lines: Iterable[str]) -> str:
+    """A list with numbers from 1; '' for no lines."""
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+
+
+def prose(docstring: str) -> str:
+    """The paragraphs of a docstring; what stands in backticks is code, all else is text."""
+    return "\n\n".join(_paragraph(part) for part in inspect.cleandoc(docstring).split("\n\n"))
+
+
 def value_text(value: Any) -> str:
     """A recipe's value as a reader writes it: sequences with ':', as ``--set`` takes them."""
     if isinstance(value, (list, tuple)):
@@ -57,6 +90,22 @@ def percent_text(value: float, unit: str) -> str:
     return f"{100 * value:.4g}" if unit == "percent" else f"{value:.4g}"
 
 
+def _paragraph(text: str) -> str:
+    parts, done = [], 0
+    for found in _QUOTED.finditer(text):
+        parts += [_words(text[done : found.start()]), code(found[1] or found[2])]
+        done = found.end()
+    return "".join([*parts, _words(text[done:])]).strip()
+
+
+def _words(text: str) -> str:
+    """Escaped, with the spaces at its ends that escaping would take away."""
+    inner = escape(text)
+    if not inner:
+        return " " if text else ""
+    return f"{' ' if text[0].isspace() else ''}{inner}{' ' if text[-1].isspace() else ''}"
+
+
 __all__ = [
     "bullets",
     "code",
@@ -65,8 +114,12 @@ __all__ = [
     "facts",
     "fraction_name",
     "link",
+    "numbered",
     "page",
+    "page_file",
+    "page_link",
     "percent_text",
+    "prose",
     "table",
     "value_text",
 ]

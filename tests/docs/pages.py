@@ -74,7 +74,12 @@ def command_lines(block: Block) -> Iterator[list[str]]:
 
 def inline_links(page: Path) -> Iterator[tuple[int, str]]:
     """(line, target) of every link and picture of a page."""
-    for token in _MARKDOWN.parse(page.read_text(encoding="utf-8")):
+    return markdown_links(page.read_text(encoding="utf-8"))
+
+
+def markdown_links(text: str) -> Iterator[tuple[int, str]]:
+    """As `inline_links`, of a page's text."""
+    for token in _MARKDOWN.parse(text):
         for child in token.children or ():
             target = child.attrGet("href") or child.attrGet("src")
             if target:
@@ -83,8 +88,13 @@ def inline_links(page: Path) -> Iterator[tuple[int, str]]:
 
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as the site makes them."""
+    return markdown_anchors(page.read_text(encoding="utf-8"))
+
+
+def markdown_anchors(text: str) -> set[str]:
+    """As `anchors`, of a page's text."""
     found: set[str] = set()
-    tokens = _MARKDOWN.parse(page.read_text(encoding="utf-8"))
+    tokens = _MARKDOWN.parse(text)
     for before, token in itertools.pairwise(tokens):
         if before.type == "heading_open":
             plain = "".join(one.content for one in token.children or () if one.type in {"text", "code_inline"})

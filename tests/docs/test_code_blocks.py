@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 from medbench.cli import COMMANDS, cli
+from medbench.errors import MedbenchError
 from medbench.registry import Registry
 from medbench.selection import select_methods, select_tasks
 from medbench.settings import load_settings
 from tests.docs.pages import Block, all_blocks, command_lines
 
 SHELL = ("", "bash", "sh", "console")
-_OWN = ("mine", "hernia", "toy", "NAME", "example")
+_OWN = ("mine", "my-resnet", "hernia", "toy", "NAME", "example")
 """Names of the reader's own in examples; no plugin here has them."""
 
 
@@ -49,18 +50,21 @@ def test_a_command_parses(words: list[str]) -> None:
         command.make_context(name, list(words), resilient_parsing=False)
 
 
-def test_names_in_commands_exist() -> None:
-    registry = Registry.load()
+def test_names_in_commands_exist(registry: Registry, tmp_path: Path) -> None:
+    selects = (
+        ("--methods", lambda terms: select_methods(terms, registry, tmp_path)),
+        ("--tasks", lambda terms: select_tasks(terms, registry)),
+    )
     wrong = []
     for where, words in COMMAND_LINES:
-        for option, select in (("--methods", select_methods), ("--tasks", select_tasks)):
+        for option, select in selects:
             if option in words[:-1]:
                 selection = words[words.index(option) + 1]
                 terms = [one for one in selection.split(",") if not any(own in one for own in (*_OWN, "$", "./", "/"))]
                 try:
                     if terms:
-                        select(",".join(terms), registry)
-                except Exception as error:
+                        select(",".join(terms))
+                except MedbenchError as error:
                     wrong.append(f"{where}: {error}")
     assert not wrong, "\n".join(wrong)
 
