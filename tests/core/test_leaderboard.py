@@ -223,6 +223,20 @@ def test_the_order_of_records_does_not_change_a_byte() -> None:
         assert table_text(records, SPECS) == text
 
 
+def test_a_narrow_terminal_is_told_what_it_does_not_show() -> None:
+    records = [
+        make_record("mgca", (0.6, 0.5, 0.7), metrics={"loss": 1.0, "old": 0.5}, fraction=fraction)
+        for fraction in (0.1, 1.0)
+    ]
+    whole, narrow, tiny = (table_text(records, SPECS, width) for width in (None, 130, 10))
+    assert "Loss" in whole.splitlines()[2] and "too wide" not in whole
+    assert max(map(len, narrow.splitlines()[2:5])) <= 130
+    assert "too wide to be shown here: Old mAP" in narrow
+    for text in (narrow, tiny):
+        assert text.count("60.0 [50.0, 70.0]") == 2  # what ranks is always there, at every fraction
+    assert "too wide to be shown here: Loss, Old mAP" in tiny
+
+
 def test_the_overview_names_the_best_method_and_links_to_the_page() -> None:
     overview = build_pages([make_record(), make_record("medst", (0.9, 0.8, 0.95))], SPECS)["README.md"]
     assert _rows(overview)[1] == [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 
 import click
@@ -121,7 +123,8 @@ def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> No
         from medbench.leaderboard.pages import table_text
         from medbench.leaderboard.table import Specs
 
-        click.echo(table_text(chosen, Specs(registry.tasks, registry.methods, registry.datasets)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(table_text(chosen, Specs(registry.tasks, registry.methods, registry.datasets), width))
 
 
 def _say_blocked(plan: Plan, reporter: Reporter) -> None:

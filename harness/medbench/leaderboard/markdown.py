@@ -74,8 +74,11 @@ def markdown_section(table: Table, title: str) -> str:
     return "\n\n".join(part for part in (title, _body(grid), notes) if part)
 
 
-def terminal_text(tables: Iterable[Table]) -> str:
-    """Tables for a terminal; methods that have reported figures alone are left to the pages."""
+def terminal_text(tables: Iterable[Table], width: int | None = None) -> str:
+    """Tables for a terminal; methods that have reported figures alone are left to the pages.
+
+    With a ``width`` in characters, metrics that do not rank are left out from the right until a table fits, and named.
+    """
     blocks = []
     for table in tables:
         heading = table.heading
@@ -83,9 +86,8 @@ def terminal_text(tables: Iterable[Table]) -> str:
         kind += "  [other version, set aside]" if heading.set_aside else ""
         parts = (f"{shorten(heading.task)} v{heading.version}", shorten(heading.recipe))
         title = " · ".join([*parts, f"split {shorten(heading.split)}", f"data {clean(heading.data)}"]) + kind
-        grid = grid_of(_run_alone(table), _Terminal())
-        body = terminal_table(grid.header, grid.rows, grid.align)
-        blocks.append("\n".join([title, "", body, *(f"  {clean(note)}" for note in grid.notes)]))
+        body, notes = _fitted(_run_alone(table), width)
+        blocks.append("\n".join([title, "", body, *(f"  {clean(note)}" for note in notes)]))
     return "\n\n".join(blocks) + "\n" if blocks else "no records\n"
 
 
@@ -104,6 +106,28 @@ def figure_notes(figure: Figure, notes: Footnotes) -> list[str]:
 
 def _body(grid: Grid) -> str:
     return markdown_table(grid.header, grid.rows, grid.align)
+
+
+def _fitted(table: Table, width: int | None) -> tuple[str, list[str]]:
+    """The table's text and notes, with as many of its columns as fit; those of the first metric always stay."""
+    least = sum(column.metric == table.columns[0].metric for column in table.columns) if table.columns else 0
+    for count in range(len(table.columns), least - 1, -1):
+        grid = grid_of(_first_columns(table, count), _Terminal())
+        body = terminal_table(grid.header, grid.rows, grid.align)
+        if width is None or max(map(len, body.splitlines())) <= width:
+            break
+    rest = dict.fromkeys(shorten(column.title) for column in table.columns[count:])
+    return body, [*grid.notes, *([f"too wide to be shown here: {', '.join(rest)}"] if rest else [])]
+
+
+def _first_columns(table: Table, count: int) -> Table:
+    if count == len(table.columns):
+        return table
+    columns = table.columns[:count]
+    known = {(column.metric, column.fraction) for column in columns}
+    kept = [index for index, one in enumerate(table.reported) if (one.metric, one.fraction) in known]
+    lines = [replace(line, cells=line.cells[:count], reported=_chosen(line.reported, kept)) for line in table.lines]
+    return replace(table, columns=columns, lines=tuple(lines), reported=_chosen(table.reported, kept))
 
 
 def _run_alone(table: Table) -> Table:

@@ -47,6 +47,6 @@ def pages_of(tables: Sequence[Table], reported: Sequence[Table], specs: Specs) -
     return {name: f"{MARKDOWN_MARK}\n\n{text}" for name, text in pages.items()}
 
 
-def table_text(records: Iterable[Record], specs: Specs) -> str:
-    """The same tables for a terminal."""
-    return terminal_text(build_tables(records, specs))
+def table_text(records: Iterable[Record], specs: Specs, width: int | None = None) -> str:
+    """The same tables for a terminal, of that ``width`` where one is given."""
+    return terminal_text(build_tables(records, specs), width)
