@@ -65,7 +65,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     ``replicates`` are the bootstrap replicates of the metrics that the protocol offers them for, as little-endian float32
     (NaN where undefined; `medbench.replicates` reads them), so that two records can be paired without their predictions.
-    They may be where ``samples_sha256``, the digest of the test samples and their patients, agrees.
+    They may be where ``samples_sha256``, the digest of the test samples and their ``test_patients``, agrees.
     """
 
     schema: int
@@ -94,12 +94,18 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     notes: dict[str, float]
     provenance: Provenance
     samples_sha256: str | None = None
+    test_patients: int | None = None
     replicates: dict[str, bytes] = {}
 
     @property
     def method_id(self) -> str:
         """``mgca@resnet50``."""
         return f"{self.method}@{self.variant}"
+
+    @property
+    def patients(self) -> int:
+        """How many patients the test samples are of, as far as the record says: else as many as there are samples."""
+        return self.test_n if self.test_patients is None else self.test_patients
 
     @property
     def recipe_label(self) -> str:

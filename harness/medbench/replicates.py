@@ -29,9 +29,10 @@ _BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Replicates:
-    """What a record keeps of them: the digest of samples and patients, and each metric's numbers as bytes."""
+    """What a record keeps of them: digest of samples and patients, number of patients, each metric's numbers as bytes."""
 
-    samples_sha256: str | None = None
+    samples_sha256: str
+    patients: int
     by_metric: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -52,14 +53,16 @@ def replicates_of(task: TaskSpec, recipe: Recipe, protocol: object, predictions:
 
     from medbench.statistics import REPLICATES
 
+    digest = samples_digest(predictions)
+    patients = len(predictions.column("patient_id").unique())
     if not isinstance(protocol, Analysis):
-        return Replicates(samples_digest(predictions))
+        return Replicates(digest, patients)
     packed = {}
     for name, values in sorted(protocol.replicates(task, recipe, predictions).items()):
         if np.shape(values) != (REPLICATES,):
             raise TrialError(f"task '{task.id}' gave replicates of {name} of shape {np.shape(values)}")
         packed[name] = np.asarray(values, _FORM).tobytes()
-    return Replicates(samples_digest(predictions), packed)
+    return Replicates(digest, patients, packed)
 
 
 def samples_digest(predictions: pa.Table) -> str:
@@ -83,7 +86,8 @@ def mean_replicates(records: Sequence[Record], metric: str) -> NDArray[np.float6
     whole = len(stacked) == len(records) and len({len(one) for one in stacked}) == 1
     if not whole or len(samples) != 1 or None in samples:
         return None
-    mean: NDArray[np.float64] = np.mean(np.asarray(stacked, np.float64), axis=0)
+    values = np.asarray(stacked, np.float64)
+    mean: NDArray[np.float64] = np.mean(np.where(np.isfinite(values), values, np.nan), axis=0)
     return mean
 
 
@@ -103,12 +107,12 @@ def pair(records: Sequence[Record], others: Sequence[Record], metric: str) -> Pa
     replicates = [mean_replicates(one, metric) for one in (records, others)]
     if replicates[0] is None or replicates[1] is None:
         return Pairing(None, "the records keep no replicates of it (medbench rescore makes them)")
-    samples = min(record.test_n for record in (*records, *others))
+    patients = min(record.patients for record in (*records, *others))
     try:
-        test = paired_difference(replicates[0], replicates[1], values[0], values[1], samples)
+        test = paired_difference(replicates[0], replicates[1], values[0], values[1], patients)
     except MedbenchError as error:
         return Pairing(None, str(error))
-    return Pairing(test, "" if test is not None else "no draw in which both are defined")
+    return Pairing(test, "" if test is not None else "too few draws in which both are defined")
 
 
 def _mean_value(records: Sequence[Record], metric: str) -> float | None:

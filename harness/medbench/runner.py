@@ -151,6 +151,7 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
             images_per_second=notes.get("images_per_second"),
         ),
         samples_sha256=drawn.samples_sha256,
+        test_patients=drawn.patients,
         replicates=drawn.by_metric,
     )
     ResultStore(settings.results).write(record, predictions)
@@ -262,6 +263,7 @@ def rescored(record: Record, scored: Scored, drawn: Replicates) -> Record:
         floors=scored.floors,
         ceilings=scored.ceilings,
         samples_sha256=drawn.samples_sha256,
+        test_patients=drawn.patients,
         replicates=drawn.by_metric,
     )
 

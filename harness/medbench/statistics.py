@@ -6,6 +6,7 @@ same set of patients, whatever the order of the samples, so that the replicates 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ SEED = 20210
 LEVEL = 0.95
 LEAST_P = 1e-6
 """No smaller p-value is told: so far out, a tail that is drawn on from the replicates is a guess."""
+LEAST_DRAWS = 100
+"""With fewer replicates in which both are defined there is no test."""
+_ROUNDING = 1e-6
+"""Replicates are kept in single precision: what varies less than this share of their mean does not vary."""
 _BLOCK_CELLS = 13_000_000
 """Samples x replicates worked on at a time: 104 MB as float64, whatever the size of the test set."""
 
@@ -106,54 +111,62 @@ def paired_difference(
     replicates_b: NDArray[np.float64],
     value_a: float,
     value_b: float,
-    samples: int | None = None,
+    patients: int | None = None,
 ) -> PairedTest | None:
-    """The difference of two methods on the same test samples, from replicates over the same draws of patients.
+    """The difference of two methods on the same test samples, from replicates over the same draws of ``patients``.
 
     The interval is the percentile interval of the replicate differences, the p-value that of `paired_p_values`. Replicates
-    that are NaN for either method are left out; None if all are. Raises `UsageError` where the two differ in number.
+    that are NaN for either method are left out; None where fewer than `LEAST_DRAWS` remain. Raises `UsageError` where the two
+    differ in number.
     """
     if replicates_a.shape != replicates_b.shape:
         raise UsageError(
             f"{len(replicates_a)} replicates cannot be paired with {len(replicates_b)}", fix="score both again"
         )
     differences = replicates_a - replicates_b
+    p_value = float(paired_p_values(differences[np.newaxis], patients)[0])
     interval = interval_of(differences)
-    if interval is None:
+    if interval is None or np.isnan(p_value):
         return None
-    p_value = paired_p_values(differences[np.newaxis], samples)[0]
-    return PairedTest(value_a - value_b, interval.low, interval.high, float(p_value))
+    return PairedTest(value_a - value_b, interval.low, interval.high, p_value)
 
 
-def paired_p_values(differences: NDArray[np.float64], samples: int | None = None) -> NDArray[np.float64]:
-    """(K,) two-sided p-values of no difference, from (K, R) replicate differences; NaN where none is defined.
+def paired_p_values(differences: NDArray[np.float64], patients: int | None = None) -> NDArray[np.float64]:
+    """(K,) two-sided p-values of no difference, from (K, R) replicate differences; NaN with fewer than `LEAST_DRAWS` defined.
 
-    The level at which the percentile interval would just touch 0, twice the smaller tail share (Efron and Tibshirani, An
-    Introduction to the Bootstrap, 1993, chapter 13 and section 15.4), each share counted as (1 + k) / (1 + R) so that it is
-    never 0 (Davison and Hinkley, Bootstrap Methods and their Application, 1997, equation 4.11). Where not one replicate is in
-    the tail, their number is the limit and not the evidence: the p-value is then that of `tail_beyond`, if it is smaller.
+    The larger of two. One is the level at which the percentile interval would just touch 0, twice the smaller tail share
+    (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 and section 15.4), each share counted as
+    (1 + k) / (1 + R) so that it is never 0 (Davison and Hinkley, Bootstrap Methods and their Application, 1997, equation 4.11).
+    The other is that of `student_tail`, without which a percentile bootstrap of few patients is too sure of itself. Where not
+    one replicate is in the tail, their number is the limit and not the evidence: the second then stands alone.
     """
     defined = (~np.isnan(differences)).sum(axis=1)
-    smaller = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))  # NaN is neither
-    p_values = np.where(defined > 0, np.minimum(1.0, 2 * (1 + smaller) / (1 + defined)), np.nan)
-    none = (smaller == 0) & (defined > 0)
-    if none.any():
-        rows = differences[none]
-        beyond = tail_beyond(np.nanmean(rows, axis=1), np.nanstd(rows, axis=1), samples)
-        p_values[none] = np.minimum(p_values[none], beyond)
+    able = defined >= LEAST_DRAWS
+    p_values = np.full(len(differences), np.nan)
+    if not able.any():
+        return p_values
+    rows = differences[able]
+    smaller = np.minimum((rows <= 0).sum(axis=1), (rows >= 0).sum(axis=1))  # NaN is neither
+    counted = np.minimum(1.0, 2 * (1 + smaller) / (1 + defined[able]))
+    student = student_tail(np.nanmean(rows, axis=1), np.nanstd(rows, axis=1), patients)
+    p_values[able] = np.where(smaller > 0, np.maximum(counted, student), student)
     return p_values
 
 
-def tail_beyond(
-    means: NDArray[np.float64], deviations: NDArray[np.float64], samples: int | None = None
+def student_tail(
+    means: NDArray[np.float64], deviations: NDArray[np.float64], patients: int | None = None
 ) -> NDArray[np.float64]:
-    """(K,) two-sided tails of t distributions through replicates' means and deviations; 1 where they do not vary.
+    """(K,) two-sided tails of Student's t through the means and deviations of replicates; 1 where these do not vary.
 
-    Their degrees of freedom are one less than the test ``samples``; None takes the normal one. Never below `LEAST_P`.
+    The degrees of freedom are one less than the ``patients``, and the deviation is taken times the root of n / (n - 1), since
+    a bootstrap divides by n; None takes the normal distribution. Never below `LEAST_P`.
     """
     from scipy.special import ndtr, stdtr
 
-    varies = deviations > 0
-    reach = -np.abs(means) / np.where(varies, deviations, 1.0)
-    tails = 2 * (ndtr(reach) if samples is None else stdtr(max(samples - 1, 1), reach))
+    varies = deviations > _ROUNDING * np.abs(means)
+    if patients is not None and patients < 2:
+        return np.ones_like(means)
+    inflation = 1.0 if patients is None else math.sqrt(patients / (patients - 1))
+    reach = -np.abs(means) / np.where(varies, deviations * inflation, 1.0)
+    tails = 2 * (ndtr(reach) if patients is None else stdtr(patients - 1, reach))
     return np.where(varies, np.maximum(tails, LEAST_P), 1.0)

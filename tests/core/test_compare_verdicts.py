@@ -154,7 +154,7 @@ def test_a_task_that_is_not_installed_is_shown_but_does_not_gate() -> None:
 
 def test_too_few_samples_are_not_tested() -> None:
     few = [record_of(answers(share, 1, 12)) for share in (1.0, 0.5)]
-    assert "12 test samples" in only(compared([few[0]], [few[1]])).reason
+    assert "12 test patients" in only(compared([few[0]], [few[1]])).reason
 
 
 def test_records_without_replicates_are_shown_but_not_tested() -> None:

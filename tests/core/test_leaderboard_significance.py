@@ -82,7 +82,7 @@ def test_holm_ties_what_a_single_test_would_tell_apart() -> None:
         ({"replicates": {}}, "keep no replicates"),
         ({"replicates": {"map": b"12345"}}, "keep no replicates"),
         ({"replicates": {"map": b"\0" * 40}}, "other test samples"),
-        ({"replicates": {"map": np.full(1000, np.nan, "<f4").tobytes()}}, "no draw"),
+        ({"replicates": {"map": np.full(1000, np.nan, "<f4").tobytes()}}, "too few draws"),
     ],
 )
 def test_a_row_that_cannot_be_paired_is_never_bold_and_is_told_of(change: dict[str, object], reason: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medbench.errors import UsageError
 from medbench.statistics import (
+    LEAST_DRAWS,
     LEAST_P,
     LEVEL,
     REPLICATES,
@@ -22,6 +23,7 @@ from medbench.statistics import (
     bootstrap_mean,
     interval_of,
     paired_difference,
+    paired_p_values,
     patient_counts,
     patient_weights,
     replicate_blocks,
@@ -198,10 +200,30 @@ def test_the_paired_test_is_symmetric_never_zero_and_one_for_equal_methods() -> 
     assert sure.p_value == LEAST_P  # 60 deviations away: no draw is on the other side
 
 
+@pytest.mark.parametrize("patients", [1, 2, 3, 8, 30])
+def test_false_alarms_are_at_the_level_however_few_the_patients(patients: int) -> None:
+    """Two methods that are equally often right, patient by patient in other places; a mean of their differences."""
+    generator = np.random.default_rng(patients)
+    counts = patient_counts([str(index) for index in range(patients)])
+    alarms = 0
+    for _ in range(400):
+        differences = generator.normal(size=(patients, 1))
+        sums = weighted_sums(differences, counts)[:, 0] / patients
+        alarms += paired_p_values(sums[np.newaxis], patients)[0] <= 0.05
+    assert alarms / 400 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def test_a_difference_that_never_varies_is_no_evidence() -> None:
+    constant = paired_p_values(np.full((1, 1000), np.float32(0.1) + 1e-9), 50)
+    assert constant[0] == 1.0
+
+
 def test_replicates_undefined_for_either_method_are_left_out_of_the_pair() -> None:
-    found = paired_difference(np.array([0.5, np.nan, 0.7]), np.array([0.1, 0.2, np.nan]), 0.5, 0.1)
-    assert found is not None
-    assert (found.low, found.high, found.p_value) == (0.4, 0.4, 1.0)
-    assert paired_difference(np.array([np.nan]), np.array([0.5]), 0.5, 0.5) is None
+    ours, theirs = _normal_replicates(0.1, 8)
+    holes = np.where(np.arange(len(ours)) % 2, np.nan, ours)
+    found, whole = paired_difference(holes, theirs, 0.6, 0.5), paired_difference(ours[::2], theirs[::2], 0.6, 0.5)
+    assert found == whole
+    few = np.where(np.arange(len(ours)) < LEAST_DRAWS - 1, ours, np.nan)
+    assert paired_difference(few, theirs, 0.6, 0.5) is None
     with pytest.raises(UsageError, match="3 replicates cannot be paired with 2"):
         paired_difference(np.zeros(3), np.zeros(2), 0.0, 0.0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEAST_SAMPLES = 20
+LEAST_PATIENTS = 20
 """A percentile bootstrap of fewer is too sure of itself."""
 _HALVINGS = 40
 _BYTES = 4
@@ -56,9 +56,9 @@ def change_of(base: Sequence[Record], new: Sequence[Record], metric: str) -> Cha
     if values[0] is None or values[1] is None:
         return None
     difference = statistics.fmean(values[1].values()) - statistics.fmean(values[0].values())
-    samples = min(record.test_n for record in (*base, *new))
-    if samples < LEAST_SAMPLES:
-        return Change(difference, reason=f"only {samples} test samples, a test needs {LEAST_SAMPLES}")
+    patients = min(record.patients for record in (*base, *new))
+    if patients < LEAST_PATIENTS:
+        return Change(difference, reason=f"only {patients} test patients, a test needs {LEAST_PATIENTS}")
     for name, side in (("BASE", base), ("NEW", new)):
         kept = [record.replicates.get(metric, b"") for record in side]
         if not all(kept) or any(len(one) % _BYTES for one in kept):
@@ -93,17 +93,21 @@ def _tested_change(
     """The change with its interval, of records that can be paired."""
     import numpy as np
 
+    from medbench.statistics import LEAST_DRAWS, student_tail
+
     before, after = (np.stack([_replicates(one, metric) for one in side]) for side in (base, new))
     differences = after.mean(axis=0) - before.mean(axis=0)
     defined = np.isfinite(differences)
-    if not defined.any():
-        return Change(difference, reason="no draw in which both are defined")
-    draws = differences[defined]
+    if np.count_nonzero(defined) < LEAST_DRAWS:
+        return Change(difference, reason="too few draws in which both are defined")
+    whole = draws = differences[defined]
     spread = spread_of(base_values, new_values)
     if spread is not None:
         seeds = [after - before] if base_values.keys() == new_values.keys() else [before, after]
         draws = _patients_alone(draws, [one[:, defined] for one in seeds], spread)
-    return _tested(difference, draws, spread, min(record.test_n for record in (*base, *new)))
+    patients = min(record.patients for record in (*base, *new))
+    student = float(student_tail(whole.mean(keepdims=True), whole.std(keepdims=True), patients)[0])
+    return _tested(difference, draws, spread, student)
 
 
 def _replicates(record: Record, metric: str) -> NDArray[np.float64]:
@@ -124,20 +128,16 @@ def _patients_alone(
     return centre + (draws - centre) * math.sqrt(max(0.0, 1 - min(held, spread.error**2) / whole))
 
 
-def _tested(difference: float, draws: NDArray[np.float64], spread: Spread | None, samples: int) -> Change:
+def _tested(difference: float, draws: NDArray[np.float64], spread: Spread | None, student: float) -> Change:
     """The interval and p-value of the sum of a draw and the spread.
 
-    p is twice the smaller tail, as `medbench.statistics.paired_difference` counts it. Where not one draw is in that tail,
-    their number is the limit and not the evidence: a t tail through their mean and deviation is then taken, if it is smaller.
+    p is as in `medbench.statistics.paired_p_values`: twice the smaller tail, or ``student``, the tail over patients alone,
+    where that is larger. Where not one draw is on the smaller side their number is no limit.
     """
-    from medbench.statistics import tail_beyond
-
     number = len(draws)
     tail = min(_share_below(0.0, draws, spread), _share_below(0.0, -draws, spread))
-    p_value = min(1.0, 2 * (1 + number * tail) / (1 + number))
-    if number * tail < 1:
-        beyond = tail_beyond(draws.mean(keepdims=True), draws.std(keepdims=True), samples)
-        p_value = min(p_value, max(2 * tail, float(beyond[0])))
+    counted = 2 * tail if number * tail < 1 else min(1.0, 2 * (1 + number * tail) / (1 + number))
+    p_value = max(counted, student)
     return Change(difference, _quantile(0.025, draws, spread), -_quantile(0.025, -draws, spread), p_value, spread)
 
 

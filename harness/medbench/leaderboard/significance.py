@@ -24,7 +24,7 @@ NO_REPLICATES = "its records keep no replicates of the metric (medbench rescore 
 OTHER_SAMPLES = "other test samples or patients than the best's"
 UNDEFINED = "the metric is undefined or absent in some seed"
 BEST_UNTESTED = "nothing can be tested against the best, whose records keep no replicates of the metric for every seed"
-NO_DRAW = "no draw in which both are defined"
+NO_DRAW = "too few draws in which both are defined"
 _FORM = "<f4"
 _BYTES = 4
 
@@ -45,7 +45,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     samples: str
-    test_n: int
+    patients: int
     data: tuple[bytes, ...]
 
 
@@ -92,7 +92,7 @@ def _kept(records: Sequence[Record], column: Column) -> _Kept | str:
         return NO_REPLICATES
     if len(samples) != 1 or (digest := samples.pop()) is None:
         return OTHER_SAMPLES
-    return _Kept(digest, min(record.test_n for record in own), data)
+    return _Kept(digest, min(record.patients for record in own), data)
 
 
 def _mismatch(mine: _Kept, best: _Kept) -> str:
@@ -109,8 +109,8 @@ def _tested(rows: dict[int, _Kept], best: _Kept) -> dict[int, Verdict]:
     from medbench.statistics import paired_p_values
 
     differences = np.stack([_mean(one) for one in rows.values()]) - _mean(best)
-    samples = min(best.test_n, *(one.test_n for one in rows.values()))
-    found = zip(rows, paired_p_values(differences, samples).tolist(), strict=True)
+    patients = min(best.patients, *(one.patients for one in rows.values()))
+    found = zip(rows, paired_p_values(differences, patients).tolist(), strict=True)
     able = {index: p for index, p in found if not math.isnan(p)}
     corrected = dict(zip(able, holm(list(able.values())), strict=True))
     return {index: Verdict(corrected.get(index), "" if index in able else NO_DRAW) for index in rows}
