@@ -6,7 +6,9 @@ one is migrated step by step. Never a user name, host name or absolute path.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +17,12 @@ import msgspec
 from medbench.errors import NewerRecordError, StoreError
 
 SCHEMA = 3
+LARGEST = 1e12
+"""No metric is larger: what is, is a mistake, and its sums would overflow."""
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./@+-]*\Z")
+"""Text that a label may hold as it is."""
+_WORDS = frozenset({"None", "True", "False", "nan", "inf"})
+"""What a value of another type reads as."""
 
 
 class MetricValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,15 +122,29 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def recipe_label(name: str, overrides: Mapping[str, Any]) -> str:
-    """A recipe's name with what the user changed, sorted by field; a sequence reads as ``64:32``."""
-    if not overrides:
-        return name
-    changes = ",".join(f"{field}={_override_text(value)}" for field, value in sorted(overrides.items()))
-    return f"{name}[{changes}]"
+    """A recipe's name with what the user changed, as `changes_text`."""
+    return f"{name}[{changes_text(overrides)}]" if overrides else name
 
 
-def _override_text(value: Any) -> str:
-    return ":".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+def changes_text(values: Mapping[str, Any]) -> str:
+    """``epochs=4,widths=64:32``: by field; a sequence of one ends with a colon; other values never read the same.
+
+    Text that could be taken for something else (a number, several values, another field) stands in quotation marks.
+    """
+    return ",".join(f"{_text(field)}={_value_text(value)}" for field, value in sorted(values.items()))
+
+
+def _value_text(value: Any) -> str:
+    if not isinstance(value, list | tuple):
+        return _text(value)
+    return ":".join(map(_text, value)) + (":" if len(value) == 1 else "") if value else "[]"
+
+
+def _text(value: Any) -> str:
+    """A scalar, or what is nested in a sequence."""
+    if isinstance(value, str):
+        return value if _PLAIN.match(value) and value not in _WORDS else json.dumps(value)
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
 
 
 def _with_ceilings(document: dict[str, Any]) -> dict[str, Any]:
@@ -140,10 +162,13 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def encode(record: Record) -> bytes:
-    """The record as indented UTF-8 JSON; the same record gives the same bytes. Raises `StoreError` on NaN or infinity."""
+    """The record as indented UTF-8 JSON; the same record gives the same bytes. Raises `StoreError` on what `decode` refuses."""
     for path, number in _floats(msgspec.to_builtins(record)):
         if not math.isfinite(number):
             raise StoreError(f"{path} of {record.method_id} on {record.task} is {number}")
+    wrong = impossible(record)
+    if wrong:
+        raise StoreError(f"{record.method_id} on {record.task}: {wrong}")
     return msgspec.json.format(_encoder.encode(record), indent=1) + b"\n"
 
 
@@ -159,9 +184,33 @@ def decode(data: bytes, where: str) -> Record:
             raise NewerRecordError(
                 f"{where} has schema {document['schema']}, this medbench reads {SCHEMA}", fix="upgrade medbench"
             )
-        return msgspec.convert(document, Record)
+        record = msgspec.convert(document, Record)
     except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
         raise StoreError(f"{where} is not a valid record ({error})", fix="delete it and run the trial again") from error
+    wrong = impossible(record)
+    if wrong:
+        raise StoreError(f"{where} is not a valid record ({wrong})", fix="delete it and run the trial again")
+    return record
+
+
+def impossible(record: Record) -> str:
+    """Which of a record's numbers no trial can give, whatever its task; empty where all may be."""
+    if not 0 < record.fraction <= 1:
+        return f"its fraction is {record.fraction}, not above 0 and at most 1"
+    if record.test_n < 0:
+        return f"it has {record.test_n} test samples"
+    for name, _, found in all_metrics(record):
+        if any(number is not None and not abs(number) <= LARGEST for number in (found.value, found.low, found.high)):
+            return f"{name} is {found.value} ({found.low} to {found.high})"
+    return ""
+
+
+def all_metrics(record: Record) -> Iterator[tuple[str, str, MetricValue]]:
+    """How it is told of (``map``, of a floor or ceiling ``prior.map``), the metric's name, and the number."""
+    yield from ((name, name, found) for name, found in record.metrics.items())
+    for bounds in (record.floors, record.ceilings):
+        for bound, metrics in bounds.items():
+            yield from ((f"{bound}.{name}", name, found) for name, found in metrics.items())
 
 
 def _floats(value: Any, path: str = "") -> Iterator[tuple[str, float]]:

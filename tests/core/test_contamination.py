@@ -12,7 +12,7 @@ from medbench.specs import DatasetSpec, SplitSpec
 from tests.core.record_maker import make_method
 
 
-def dataset(name: str, *sources: str) -> DatasetSpec:
+def dataset(name: str, *sources: str, known: bool = True) -> DatasetSpec:
     return DatasetSpec(
         id=name,
         title=name,
@@ -25,7 +25,7 @@ def dataset(name: str, *sources: str) -> DatasetSpec:
         label_names=("a",),
         splits=(SplitSpec(name="official", rule="", source=""), SplitSpec(name="other", rule="", source="")),
         reader="toy:read",
-        images_from=sources,
+        images_from=sources if known else None,
     )
 
 
@@ -38,6 +38,9 @@ DATASETS = {
         dataset("covidx", "rsna", "elsewhere"),
         dataset("mimic"),
         dataset("pairs", "mimic"),
+        dataset("own", known=False),
+        dataset("folder", known=False),
+        dataset("part-of-own", "own"),
     )
 }
 
@@ -59,6 +62,13 @@ DATASETS = {
         (("mimic:test",), "mimic", "official", "overlaps"),
         (("mimic:train",), "pairs", "official", "overlaps"),
         (("mimic:train", "mimic"), "mimic", "official", "overlaps"),
+        (("mimic",), "own", "official", "undeclared"),  # nobody knows where a user's own images are from
+        ((), "own", "official", "clean"),
+        (("own",), "own", "official", "overlaps"),
+        (("own",), "folder", "official", "undeclared"),
+        (("own",), "mimic", "official", "undeclared"),
+        (("mimic",), "part-of-own", "official", "undeclared"),
+        (("mimic", "part-of-own"), "own", "official", "overlaps"),
     ],
 )
 def test_overlap(pretrained_on: tuple[str, ...] | None, tested: str, split: str, found: str) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import UsageError
-from medbench.leaderboard.folder import stale_files, write_files
+from medbench.leaderboard.folder import formats_present, stale_files, write_files
 from medbench.leaderboard.outputs import FORMATS, build_files, formats_of
 from medbench.leaderboard.pages import build_pages
-from medbench.leaderboard.published import publish, published_store
 from medbench.leaderboard.table import Specs
 from tests.core.record_maker import make_record, make_task
 
@@ -81,15 +80,40 @@ def test_formats_are_named_by_commas_and_an_unknown_one_is_refused() -> None:
             formats_of(wrong)
 
 
-def test_publishing_copies_records_once_and_refuses_phantoms_and_unsafe_names(tmp_path: Path) -> None:
-    good, phantom = make_record(key="a" * 64), make_record("medst", key="b" * 64, phantom=True)
-    evil = make_record(task="../../outside", key="c" * 64)
-    added = publish([good, phantom, evil], tmp_path, phantom=False)
-    assert (len(added.new), len(added.phantom), len(added.refused)) == (1, 1, 1)
-    assert "no plain name" in added.refused[0]
-    path = tmp_path / "records" / "toy-det" / "mgca@resnet50" / f"{'a' * 64}.json"
-    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
-    assert len(publish([good], tmp_path, phantom=False).unchanged) == 1
-    assert len(publish([make_record(score=0.9, key="a" * 64)], tmp_path, phantom=False).replaced) == 1
-    assert len(publish([phantom], tmp_path, phantom=True).new) == 1
-    assert [one.phantom for one in published_store(tmp_path).read_all().records] == [True, False]
+def test_formats_that_are_there_are_built_and_checked_again(tmp_path: Path) -> None:
+    assert formats_present(tmp_path) == ("markdown",)
+    specs = Specs({"toy-det": make_task()})
+    (tmp_path / "leaderboard.csv").write_text("a,b\n1,2\n")  # somebody's own
+    write_files(tmp_path, build_files([make_record()], specs, ["json", "latex"]), ["json", "latex"])
+    assert formats_present(tmp_path) == ("markdown", "json", "latex")
+
+
+def test_a_file_that_differs_in_its_line_endings_alone_says_so(tmp_path: Path) -> None:
+    files = build_files([make_record()], Specs(), ["markdown"])
+    write_files(tmp_path, files, ["markdown"])
+    (tmp_path / "toy-det.md").write_bytes(files["toy-det.md"].replace(b"\n", b"\r\n"))
+    (stale,) = stale_files(tmp_path, files, ["markdown"])
+    assert stale.path == "toy-det.md" and "line endings" in stale.diff
+    assert stale.diff.splitlines()[:2] == ["--- a/toy-det.md", "+++ b/toy-det.md"]
+
+
+@pytest.mark.parametrize("name", ["methods", "latex"])
+def test_nothing_is_written_or_removed_behind_a_link(tmp_path: Path, name: str) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "board"
+    elsewhere.mkdir()
+    folder.mkdir()
+    files = build_files([make_record()], Specs(), FORMATS)
+    left = elsewhere / "gone.md"
+    left.write_bytes(files["methods/mgca.md"])
+    (folder / name).symlink_to(elsewhere)
+    for act in (write_files, stale_files):
+        with pytest.raises(UsageError, match=f"{name} is a link to another folder"):
+            act(folder, files, FORMATS)
+    assert list(elsewhere.iterdir()) == [left] and [one.name for one in folder.iterdir()] == [name]
+
+
+def test_a_folder_in_the_place_of_a_page_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "toy-det.md").mkdir()
+    with pytest.raises(UsageError, match=r"toy-det\.md was not made by medbench leaderboard"):
+        write_files(tmp_path, build_files([make_record()], Specs(), ["markdown"]), ["markdown"])
+    assert [one.name for one in tmp_path.iterdir()] == ["toy-det.md"]

@@ -70,6 +70,34 @@ def test_a_row_for_each_task_recipe_fraction_and_variant() -> None:
     assert table[1][-3:] == ["cccccccc", "0.1.0", "overlaps"]
 
 
+def test_the_seeds_are_those_of_the_number_beside_them() -> None:
+    records = [make_record(score=0.3, fraction=0.1, seed=seed) for seed in (0, 1, 2)] + [make_record(score=0.5)]
+    (table,) = tables_of(page(*records))
+    rows = [(row[2], row[7]) for row in table[1:] if row[1] == "standard"]
+    assert rows == [("10 %", "3"), ("100 %", "1")]
+
+
+def test_a_reported_figure_of_another_metric_stands_beside_our_number() -> None:
+    losses = [replace(FIGURE, metric="loss", value=0.3, fraction=fraction) for fraction in (0.1, 1.0)]
+    apart = replace(losses[0], comparable=False, note="other data", source="Another, Table 2")
+    specs = Specs({"toy-det": make_task(reported=(*losses, apart))}, {"mgca": METHOD})
+    records = [
+        make_record(score=0.5, fraction=fraction, metrics={"loss": loss}) for fraction, loss in ((0.1, 0.4), (1.0, 0.2))
+    ]
+    (table,) = tables_of(page(*records, specs=specs))
+    rows = [(row[2], row[4], row[5], row[7], row[8], row[9]) for row in table[1:] if row[4] == "Loss"]
+    assert rows == [
+        ("10 %", "Loss", "40.0", "1", "–", "30.0 (+10.0)^1; 30.0^2,3,4"),  # of a fraction without a place
+        ("100 %", "Loss", "20.0", "1", "1", "30.0 (-10.0)^1"),
+    ]
+
+
+def test_a_figure_of_another_reading_has_no_number_of_ours() -> None:
+    specs = Specs({"toy-det": make_task(reported=(replace(FIGURE, metric="loss", metric_title="Other loss"),))})
+    (table,) = tables_of(page(make_record(score=0.5, metrics={"loss": 0.2}), specs=specs))
+    assert [row[5] for row in table[1:] if row[4] == "Other loss"] == ["–"]
+
+
 def test_phantoms_and_older_versions_stand_in_sections_of_their_own() -> None:
     text = page(make_record(score=0.5), make_record(score=0.9, phantom=True), make_record(score=0.8, task_version=1))
     before, rest = text.split("## Set aside")

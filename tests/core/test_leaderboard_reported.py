@@ -62,8 +62,8 @@ def test_methods_that_nobody_ran_stand_between_methods_and_floors_in_the_order_o
 def test_what_is_not_comparable_has_a_footnote_and_no_difference() -> None:
     text = page(specs(figure(comparable=False, note="degenerate: all one class")), make_record(score=0.5))
     (table,) = tables_of(text)
-    assert table[1][3] == "48.0^1,2"
-    assert "(2) degenerate: all one class" in text
+    assert table[1][3] == "48.0^1,2,3"
+    assert "(2) degenerate: all one class" in text and "(3) not to be compared with ours" in text
     silent = page(specs(figure(comparable=False)), make_record(score=0.5))
     assert "(2) not to be compared with ours" in silent
 
@@ -144,3 +144,8 @@ def test_a_plain_number_keeps_its_unit_in_the_difference() -> None:
     found = specs(figure(metric="median-rank", value=10.0), metrics=(*make_task().metrics, ranks))
     (table,) = tables_of(page(found, make_record(score=0.5, metrics={"median-rank": 12.5})))
     assert "10 (+2.5)^1" in table[1]
+
+
+def test_a_note_alone_does_not_stand_for_not_comparable() -> None:
+    text = page(specs(figure(note="read from a plot")), make_record(score=0.5))
+    assert "(2) read from a plot" in text and "not to be compared" not in text

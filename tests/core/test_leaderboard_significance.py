@@ -78,7 +78,7 @@ def test_holm_ties_what_a_single_test_would_tell_apart() -> None:
     ("change", "reason"),
     [
         ({"samples_sha256": "t" * 64}, "other test samples"),
-        ({"samples_sha256": None}, "other test samples"),
+        ({"samples_sha256": None}, "do not say which they are"),
         ({"replicates": {}}, "keep no replicates"),
         ({"replicates": {"map": b"12345"}}, "keep no replicates"),
         ({"replicates": {"map": b"\0" * 40}}, "other test samples"),
@@ -94,10 +94,19 @@ def test_a_row_that_cannot_be_paired_is_never_bold_and_is_told_of(change: dict[s
     assert "not tested against the best of its column, 1 cell: " in page
 
 
-def test_a_best_without_replicates_leaves_the_others_untested() -> None:
-    found = cells(make_record("best", 0.51), replicated("mgca", 0.50))
+@pytest.mark.parametrize(
+    ("best", "reason"),
+    [
+        ([make_record("best", 0.51)], "keep no replicates"),
+        ([replicated("best", 0.51), make_record("best", None, seed=1)], "undefined or absent in some seed"),
+        ([replicated("best", 0.51), replicated("best", 0.51, seed=1, samples="t" * 64)], "do not agree on their test"),
+    ],
+)
+def test_a_best_that_cannot_be_paired_leaves_the_others_untested_and_says_why(best: list[Record], reason: str) -> None:
+    found = cells(*best, replicated("mgca", 0.50))
     assert found["best"].tied and not found["mgca"].tied
-    assert "nothing can be tested against the best" in found["mgca"].untested
+    assert found["mgca"].untested.startswith("nothing can be tested against the best: ")
+    assert reason in found["mgca"].untested
 
 
 def test_a_seed_without_a_value_is_no_test() -> None:
@@ -115,6 +124,20 @@ def test_a_clear_lead_survives_more_tests_than_the_replicates_alone_could_resolv
 def test_equal_as_printed_is_bold_without_a_test() -> None:
     found = cells(make_record("mgca", 0.50001), make_record("medst", 0.50002))
     assert all(cell.tied and cell.place == 1 for cell in found.values())
+
+
+def test_what_is_worse_in_every_draw_is_not_bold_even_where_it_prints_the_same() -> None:
+    generator = np.random.default_rng(0)
+    common = generator.normal(0.5, 0.02, 1000)
+    own = {name: (common + shift).astype("<f4").tobytes() for name, shift in (("best", 0.0), ("mgca", -0.0004))}
+    records = [
+        make_record(name, score, samples_sha256="s" * 64, replicates={"map": own[name]})
+        for name, score in (("best", 0.5004), ("mgca", 0.5001))
+    ]
+    found = cells(*records)
+    assert found["best"].place == found["mgca"].place == 1
+    assert found["mgca"].p_value is not None and found["mgca"].p_value < LEVEL
+    assert found["best"].tied and not found["mgca"].tied
 
 
 def test_lower_is_better_tests_against_the_lowest() -> None:
@@ -141,6 +164,7 @@ def test_the_best_is_always_bold_and_only_tests_or_equality_share_it(scores: lis
     ]
     found = cells(*records).values()
     assert any(cell.place == 1 for cell in found)
+    assert any(cell.tied for cell in found)
     for cell in found:
-        assert cell.tied == (cell.place == 1 or (cell.p_value is not None and cell.p_value >= LEVEL))
+        assert cell.tied == (cell.place == 1 if cell.p_value is None else cell.p_value >= LEVEL)
         assert cell.p_value is None or not cell.untested

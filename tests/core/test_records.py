@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -12,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medbench.errors import StoreError
-from medbench.records import MetricValue, Record, Subset, decode, encode
+from medbench.records import LARGEST, MetricValue, Record, Subset, changes_text, decode, encode
 from tests.core.record_maker import make_record
 
-_NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+_NUMBER = st.floats(-LARGEST, LARGEST)
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _INT = st.integers(-(2**63), 2**63 - 1)
 _METRIC = st.builds(
@@ -33,7 +34,7 @@ _RECORD = st.builds(
     lambda **changes: msgspec.structs.replace(make_record(), **changes),
     key=_TEXT,
     phantom=st.booleans(),
-    fraction=_NUMBER,
+    fraction=st.floats(0, 1, exclude_min=True),
     seed=_INT,
     method=_TEXT,
     recipe_values=_VALUES,
@@ -146,3 +147,64 @@ def test_a_record_of_the_first_schema_is_lifted() -> None:
     del document["ceilings"]
     old = msgspec.json.encode({**document, "schema": 1})
     assert decode(old, "here") == make_record()
+
+
+_SCALAR = (
+    st.none() | st.booleans() | st.integers() | _NUMBER | st.text(max_size=6) | st.sampled_from(["1", "1:2", "a,b=2"])
+)
+_CHANGES = st.dictionaries(st.text(max_size=4), _SCALAR | st.lists(_SCALAR, max_size=3), max_size=3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"x": "1,y=2"}, {"x": 1, "y": 2}),
+        ({"x": [1]}, {"x": "1"}),
+        ({"x": [1]}, {"x": 1}),
+        ({"x": "1"}, {"x": 1}),
+        ({"x": "64:32"}, {"x": [64, 32]}),
+        ({"x": "None"}, {"x": None}),
+        ({"x": []}, {"x": ""}),
+        ({"x": [[1, 2]]}, {"x": ["[1, 2]"]}),
+        ({"x=1,y": 2}, {"x": 1, "y": 2}),
+    ],
+)
+def test_changes_that_differ_never_read_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert changes_text(one) != changes_text(other)
+
+
+@given(_CHANGES, _CHANGES)
+@settings(max_examples=300, deadline=None)
+def test_a_label_is_of_one_recipe_alone(one: dict[str, Any], other: dict[str, Any]) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (changes_text(one) == changes_text(other)) is same
+
+
+def test_plain_values_read_as_they_always_did() -> None:
+    changes = {"lr": 1e-4, "optimiser": "adamw", "way": "a-b/c.d", "freeze": True, "clip": None, "widths": (64, 32)}
+    assert changes_text(changes) == "clip=None,freeze=True,lr=0.0001,optimiser=adamw,way=a-b/c.d,widths=64:32"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"fraction": 1.0', '"fraction": 0.0', "its fraction is 0.0"),
+        ('"fraction": 1.0', '"fraction": 1.5', "its fraction is 1.5"),
+        ('"test_n": 200', '"test_n": -5', "it has -5 test samples"),
+        ('"value": 0.5', '"value": 1.7e308', "map is 1.7e+308"),
+        ('"low": 0.4', '"low": -1e13', "map is 0.5"),
+        ('"value": 0.3', '"value": 1e999', "not a valid record"),
+        ('"value": 0.3', '"value": 2e12', "prior.map is 2000000000000"),
+    ],
+)
+def test_numbers_that_no_trial_gives_are_refused(old: str, new: str, told: str) -> None:
+    text = encode(make_record(floors={"prior": {"map": 0.3}})).decode()
+    assert old in text
+    with pytest.raises(StoreError, match=re.escape(told)) as refused:
+        decode(text.replace(old, new).encode(), "here.json")
+    assert "here.json is not a valid record" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_such_a_record_is_not_written_either() -> None:
+    with pytest.raises(StoreError, match="its fraction is 2"):
+        encode(make_record(fraction=2.0))

@@ -38,7 +38,7 @@ def test_sources_of_images() -> None:
 
 
 def test_no_dataset_holds_its_own_images() -> None:
-    assert all(name not in spec.images_from for name, spec in DATASETS.items())
+    assert all(name not in (spec.images_from or ()) for name, spec in DATASETS.items())
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,14 @@ def test_methods_against_a_dataset(method: str, tested: str, found: str) -> None
     split = DATASETS[tested].splits[0].name
     name, _, variant = method.partition("@")
     assert contamination_of(METHODS[name], variant, tested, split, DATASETS) == found
+
+
+@pytest.mark.parametrize("own", ["csv", "image-folder"])
+def test_nobody_knows_where_a_users_own_images_are_from(own: str) -> None:
+    split = DATASETS[own].splits[0].name
+    assert contamination_of(pretrained_on("chestx-ray14"), "", own, split, DATASETS) == "undeclared"
+    assert contamination_of(METHODS["mgca"], "resnet50", own, split, DATASETS) == "undeclared"
+    assert contamination_of(METHODS["random"], "resnet50", own, split, DATASETS) == "clean"
 
 
 def test_a_declared_part_is_clean_of_its_own_split_alone() -> None:

@@ -95,6 +95,44 @@ def test_a_damaged_record_costs_itself_alone_and_a_strange_page_is_left(shell: S
     assert (shell.folder / "leaderboards" / "README.md").read_text() == "# My own\n"
 
 
+def test_formats_that_were_built_once_are_checked_and_built_without_being_named(shell: Shell, results: Path) -> None:
+    shell("leaderboard", "build", "--format", "csv,latex")
+    shell("leaderboard", "build")
+    keep(results, of_toy("toy", 0.7, key="a" * 64))
+    stale = shell("leaderboard", "check", code=1).stderr
+    assert "stale: README.md, latex/toy-bright.tex, leaderboard.csv, methods/toy.md, toy-bright.md" in stale
+    assert "leaderboard.json" not in stale and "medbench leaderboard build --out leaderboards\n" in stale
+    shell("leaderboard", "build")
+    assert not (shell.folder / "leaderboards" / "leaderboard.json").exists()
+    shell("leaderboard", "check", "--format", "markdown,csv,latex")
+
+
+def test_impossible_and_contradicting_records_are_refused_each_alone(shell: Shell, results: Path) -> None:
+    shell("leaderboard", "add")
+    keep(results, of_toy("toy", 0.7, key="a" * 64))
+    keep(results, of_toy("third", 81.0, key="d" * 64))
+    keep(results, of_toy("huge", 0.5, key="e" * 64)).write_text(
+        encode(of_toy("huge", 0.5)).decode().replace('"value": 0.5', '"value": 1.7e308')
+    )
+    keep(results, of_toy("fourth", 0.75, key="f" * 64))
+    told = shell("leaderboard", "add", code=1)
+    assert "1 new, 0 changed, 1 as they were" in told.stdout
+    assert "warning: " in told.stderr and "1.7e+308" in told.stderr
+    assert "left out third@plain on toy-bright" in told.stderr and "a share of at most 1" in told.stderr
+    assert "differs in accuracy, map (--replace takes this one)" in told.stderr
+    replaced = shell("leaderboard", "add", "--replace", code=1)
+    assert "0 new, 1 changed, 2 as they were" in replaced.stdout
+
+
+def test_records_of_one_trial_that_disagree_are_told_of(shell: Shell, results: Path) -> None:
+    twin = results / "toy-bright" / "copied" / "a.json"
+    twin.parent.mkdir()
+    twin.write_bytes(encode(of_toy("toy", 0.7, key="a" * 64)))
+    for command in ("build", "check"):
+        told = shell("leaderboard", command).stderr
+        assert "warning: toy@plain on toy-bright, key" in told and "differ in accuracy, map" in told
+
+
 def test_an_unknown_format_and_an_empty_folder_are_told_of(shell: Shell) -> None:
     assert "no format 'html'" in shell("leaderboard", "build", "--format", "html", code=2).stderr
     assert "no results folder at results" in shell("leaderboard", "build", code=2).stderr

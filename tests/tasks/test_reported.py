@@ -113,6 +113,16 @@ def test_what_cannot_be_compared_says_why() -> None:
     assert all("36.3" in figure.note for figure in FIGURES["siim-finetune"])
 
 
+def test_a_figure_on_another_test_set_is_not_compared() -> None:
+    for task in ("rsna-linear", "siim-seg"):
+        figures = [one for one in FIGURES[task] if one.recipe == "mgca"]
+        assert len(figures) == 18
+        assert not any(one.comparable for one in figures)
+        assert all("test set" in one.note for one in figures)
+    sizes = [one for found in FIGURES.values() for one in found if "sizes printed" in one.note and one.comparable]
+    assert sizes and all("test images are the same" in one.note for one in sizes)
+
+
 def test_sources_name_a_table_an_issue_or_a_page() -> None:
     sources = {figure.source for figures in FIGURES.values() for figure in figures}
     assert all(any(word in source for word in ("Table ", "issue #", "README")) for source in sources)
@@ -160,6 +170,8 @@ def test_a_file_is_read_by_task(tmp_path: Path) -> None:
         ({"fraction": "100"}, "fraction is a share of 1"),
         ({"comparable": "true"}, "comparable is yes or no"),
         ({"source": ""}, "must not be empty"),
+        ({"note": "x" * 401}, "at most 400 characters"),
+        ({"source": "x" * 401}, "at most 400 characters"),
     ],
 )
 def test_bad_rows_are_refused_by_line(tmp_path: Path, change: dict[str, str], told: str) -> None:

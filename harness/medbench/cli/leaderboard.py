@@ -21,7 +21,10 @@ _OUT = click.option(
     "--out", type=click.Path(path_type=Path), default=Path("leaderboards"), help="Folder of the leaderboard."
 )
 _FORMAT = click.option(
-    "--format", "formats", default="markdown", metavar="LIST", help="Some of markdown, csv, json, latex, by commas."
+    "--format",
+    "formats",
+    metavar="LIST",
+    help="Some of markdown, csv, json, latex, by commas; else markdown and what of the others is there.",
 )
 
 
@@ -38,12 +41,11 @@ def leaderboard_command() -> None:
 @settings_options
 @_OUT
 @_FORMAT
-def build_command(settings: Settings, out: Path, formats: str) -> None:
+def build_command(settings: Settings, out: Path, formats: str | None) -> None:
     """Write a page a task, a page a method and an overview. The same records give the same bytes."""
     from medbench.leaderboard.folder import write_files
-    from medbench.leaderboard.outputs import formats_of
 
-    chosen = formats_of(formats)
+    chosen = _formats(formats, out)
     files = _files(settings, out, chosen)
     removed = write_files(out, files, chosen)
     for name in sorted(files):
@@ -56,18 +58,17 @@ def build_command(settings: Settings, out: Path, formats: str) -> None:
 @settings_options
 @_OUT
 @_FORMAT
-def check_command(settings: Settings, out: Path, formats: str) -> None:
+def check_command(settings: Settings, out: Path, formats: str | None) -> None:
     """Exit 1, with the difference, where the files are not what the records give."""
     from medbench.leaderboard.folder import stale_files
-    from medbench.leaderboard.outputs import formats_of
 
-    chosen = formats_of(formats)
+    chosen = _formats(formats, out)
     stale = stale_files(out, _files(settings, out, chosen), chosen)
     for one in stale:
         click.echo(one.diff)
     if stale:
         names = ", ".join(one.path for one in stale)
-        asked = "" if formats == "markdown" else f" --format {','.join(chosen)}"
+        asked = "" if formats is None else f" --format {','.join(chosen)}"
         raise StaleError(f"the leaderboard is stale: {names}", fix=f"medbench leaderboard build --out {out}{asked}")
     click.echo("the leaderboard is fresh")
 
@@ -77,7 +78,8 @@ def check_command(settings: Settings, out: Path, formats: str) -> None:
 @click.option("--tasks", default="all", metavar="SELECTION", help="Tasks whose records are published.")
 @_OUT
 @click.option("--phantom", is_flag=True, help="Take records of generated data too.")
-def add_command(settings: Settings, tasks: str, out: Path, phantom: bool) -> int:
+@click.option("--replace", is_flag=True, help="Take records over published ones of the same trial that say otherwise.")
+def add_command(settings: Settings, tasks: str, out: Path, phantom: bool, replace: bool) -> int:
     """Copy records of a results folder into the leaderboard's own, for `build` to read."""
     from medbench.leaderboard.published import RECORDS, publish
     from medbench.selection import select_tasks
@@ -87,9 +89,9 @@ def add_command(settings: Settings, tasks: str, out: Path, phantom: bool) -> int
     records = [one for one in _read(_results(settings)) if chosen is None or one.task in chosen]
     if not records:
         raise UsageError(f"no record of these tasks in {settings.results}", fix="medbench run makes some")
-    added = publish(records, out, phantom=phantom)
+    added = publish(records, out, registry.tasks, phantom=phantom, replace=replace)
     for line in added.refused:
-        click.echo(f"error: left out {line}", err=True)
+        click.echo(f"error: left out {clean(line)}", err=True)
     if added.phantom:
         click.echo(f"warning: left out {len(added.phantom)} phantom records; --phantom takes them", err=True)
     taken = len(added.new) + len(added.replaced) + len(added.unchanged)
@@ -100,11 +102,21 @@ def add_command(settings: Settings, tasks: str, out: Path, phantom: bool) -> int
 
 def _files(settings: Settings, out: Path, formats: tuple[Format, ...]) -> dict[str, bytes]:
     from medbench.leaderboard.outputs import build_files
+    from medbench.leaderboard.rows import conflicts_of
     from medbench.leaderboard.table import Specs
 
     registry = load_registry()
     records = _read(_source(settings, out))
+    for conflict in conflicts_of(records):
+        click.echo(f"warning: {clean(conflict)}", err=True)
     return build_files(records, Specs(registry.tasks, registry.methods, registry.datasets), formats)
+
+
+def _formats(named: str | None, out: Path) -> tuple[Format, ...]:
+    from medbench.leaderboard.folder import formats_present
+    from medbench.leaderboard.outputs import formats_of
+
+    return formats_present(out) if named is None else formats_of(named)
 
 
 def _source(settings: Settings, out: Path) -> ResultStore:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-from medbench.leaderboard.text import Unit, percent, plain
+from medbench.leaderboard.text import Unit, number_text
 from medbench.records import MetricValue, Record
+
+Bound = Literal["floor", "ceiling"]
+BOUNDS: tuple[Bound, ...] = get_args(Bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,8 @@ class Column:
 class Cell:
     """A mean over ``seeds``. ``place`` is 1 for the best of the column, 2 for the second, 0 for an unplaced cell.
 
-    ``tied`` is the best, or what does not differ significantly from it; ``p_value`` is that test's, Holm-corrected over the
-    column, and ``untested`` says why there was none.
+    ``tied`` is the best, what does not differ significantly from it, and what equals it as printed where there was no test.
+    ``p_value`` is that of the test, Holm-corrected over the column, and ``untested`` says why there was none.
     """
 
     value: float | None
@@ -47,7 +51,7 @@ class Cell:
 
     def text(self, value: float) -> str:
         """The value, a bound or the deviation as it is printed."""
-        return percent(value) if self.unit == "percent" else plain(value)
+        return number_text(value, self.unit)
 
 
 def cell_of(members: Sequence[Record], column: Column) -> Cell | None:
@@ -67,11 +71,16 @@ def cell_of(members: Sequence[Record], column: Column) -> Cell | None:
     return replace(cell, not_above_floor=not above)
 
 
-def floor_cells(records: Sequence[Record], name: str, column: Column) -> list[Cell]:
+def bounds_of(record: Record, kind: Bound) -> Mapping[str, Mapping[str, MetricValue]]:
+    """The metrics of a record's floors or ceilings, by name."""
+    return record.floors if kind == "floor" else record.ceilings
+
+
+def bound_cells(records: Sequence[Record], kind: Bound, name: str, column: Column) -> list[Cell]:
     """What the records say of a floor or ceiling in that column, each value once as it is printed, in their order."""
     found: dict[tuple[object, ...], Cell] = {}
     for record in records:
-        bounds = record.floors | record.ceilings
+        bounds = bounds_of(record, kind)
         if record.fraction == column.fraction and column.metric in bounds.get(name, {}):
             cell = _mean([bounds[name][column.metric]], column)
             printed = tuple(

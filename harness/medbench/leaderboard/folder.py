@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from medbench.leaderboard.csv_export import CSV_MARK, CSV_NAME
 from medbench.leaderboard.json_export import JSON_KIND, JSON_NAME
 from medbench.leaderboard.latex_export import FOLDER as LATEX
 from medbench.leaderboard.latex_export import LATEX_MARK
-from medbench.leaderboard.outputs import Format
+from medbench.leaderboard.outputs import FORMATS, Format
 from medbench.leaderboard.pages import MARKDOWN_MARK, METHODS
 
 _PATTERNS: dict[Format, tuple[str, ...]] = {
@@ -32,13 +33,19 @@ class Stale:
     diff: str
 
 
+def formats_present(folder: Path) -> tuple[Format, ...]:
+    """Markdown, and every other format of which a file of ours is there. Raises `UsageError` for linked folders."""
+    return tuple(one for one in FORMATS if one == "markdown" or any(map(_is_ours, _present(folder, [one]).values())))
+
+
 def write_files(folder: Path, files: Mapping[str, bytes], formats: Collection[Format]) -> list[str]:
     """Write ``files``, each at once; gives the paths of earlier files of these formats that it removed.
 
     Raises `UsageError` before anything is written where one would go over a file that we did not make.
     """
     present = _present(folder, formats)
-    foreign = sorted(name for name in files if name in present and not _is_ours(present[name]))
+    taken = (name for name in files if name in present or os.path.lexists(folder / name))
+    foreign = sorted(name for name in taken if not _is_ours(present.get(name, b"")))
     if foreign:
         raise UsageError(
             f"{folder / foreign[0]} was not made by medbench leaderboard", fix="choose another --out, or move it away"
@@ -60,13 +67,24 @@ def stale_files(folder: Path, files: Mapping[str, bytes], formats: Collection[Fo
         ours = name in files or _is_ours(present[name])  # a page that somebody wrote is none of our business
         if ours and present.get(name) != files.get(name):
             old, new = (content.decode(errors="replace") for content in (present.get(name, b""), files.get(name, b"")))
-            lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
-            stale.append(Stale(name, "\n".join(lines)))
+            stale.append(Stale(name, _diff(name, old, new)))
     return stale
 
 
+def _diff(name: str, old: str, new: str) -> str:
+    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm=""))
+    told = ["the two differ in nothing but line endings, or in bytes that are no text"]
+    return "\n".join(lines or [f"--- a/{name}", f"+++ b/{name}", *told])
+
+
 def _present(folder: Path, formats: Collection[Format]) -> dict[str, bytes]:
-    """The content of every file that may be one of these formats, by relative path."""
+    """The content of every file that may be one of these formats, by relative path.
+
+    Raises `UsageError` where a folder of ours is a link, since what is behind it is not this leaderboard's.
+    """
+    for name in (METHODS, LATEX):
+        if (folder / name).is_symlink():
+            raise UsageError(f"{folder / name} is a link to another folder", fix="replace it by a folder, or remove it")
     found = {}
     for one in sorted(formats):
         for pattern in _PATTERNS[one]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -13,7 +13,7 @@ from medbench.leaderboard.table import Line, Table
 from medbench.leaderboard.text import NOTE, Footnotes, Unit, fraction_name, numbers, shorten
 
 Align = Literal["left", "right"]
-PERCENT_NOTE = "percent; in brackets the 95 % interval over test patients"
+INTERVAL_NOTE = "in brackets the 95 % interval over test patients"
 SEEDS_NOTE = "± is the standard deviation over seeds; value and interval bounds are means over seeds"
 FLOOR_NOTE = "† the 95 % interval is not above the best trivial floor (the unranked rows at the end)"
 TIED_NOTE = (
@@ -22,7 +22,7 @@ TIED_NOTE = (
 )
 OVERLAP_NOTE = "overlaps: the method's declared pretraining data may hold images of this test set"
 REPORTED_NOTE = "reported: what a paper prints, never ranked"
-DIFFERENCE_NOTE = "in brackets behind a reported figure: ours minus it, in points"
+DIFFERENCE_NOTE = "in brackets behind a reported figure: ours minus it"
 
 
 class Dialect(Protocol):
@@ -130,11 +130,40 @@ def footnote_lines(notes: Footnotes) -> list[str]:
     return [f"({number}) {shorten(note, NOTE)}" for number, note in enumerate(notes.lines(), start=1)]
 
 
-def reported_legend(found: Iterable[Figures]) -> list[str]:
+def marks_legend(cells: Iterable[Cell]) -> list[str]:
+    """What bold and underlined mean, where any cell is either."""
+    shown = list(cells)
+    found = [TIED_NOTE] if any(cell.p_value is not None for cell in shown) else []
+    if not found and any(cell.tied for cell in shown):
+        found.append("bold: the best of a column")
+    if any(cell.place == 2 and not cell.tied for cell in shown):
+        found.append("underlined: the second")
+    return found
+
+
+def interval_legend(cells: Iterable[Cell]) -> list[str]:
+    """In which unit the cells are and what stands in brackets, where any has an interval."""
+    shown = list(cells)
+    if all(cell.low is None for cell in shown):
+        return []
+    return ["; ".join([*unit_words({cell.unit for cell in shown}), INTERVAL_NOTE])]
+
+
+def unit_words(units: Collection[Unit]) -> list[str]:
+    """``percent``, where any number is; nothing is to be said of plain numbers alone."""
+    if "percent" not in units:
+        return []
+    return ["percent, but plain numbers where a metric is no share" if "plain" in units else "percent"]
+
+
+def reported_legend(found: Iterable[tuple[Figures, Unit]]) -> list[str]:
     """What is to be said of reported figures, where there are any."""
-    shown = [figure for figures in found for figure in figures]
-    different = any(figure.difference is not None for figure in shown)
-    return [*([REPORTED_NOTE] if shown else []), *([DIFFERENCE_NOTE] if different else [])]
+    shown = [(figure, unit) for figures, unit in found for figure in figures]
+    units = {unit for figure, unit in shown if figure.difference is not None}
+    if not units:
+        return [REPORTED_NOTE] if shown else []
+    points = ", in points where both are in percent" if "plain" in units else ", in points"
+    return [REPORTED_NOTE, DIFFERENCE_NOTE + (points if "percent" in units else "")]
 
 
 def _title(table: Table, slot: Slot, *, several: bool) -> str:
@@ -168,7 +197,7 @@ def _ends(line: Line) -> list[str]:
 
 def _legend(table: Table, notes: Footnotes) -> list[str]:
     cells = [cell for line in table.lines for cell in line.cells if cell is not None]
-    found = [PERCENT_NOTE] if any(cell.low is not None for cell in cells) else []
+    found = interval_legend(cells)
     if any(cell.deviation is not None for cell in cells):
         found.append(SEEDS_NOTE)
     if any(cell.not_above_floor for cell in cells):
@@ -178,7 +207,11 @@ def _legend(table: Table, notes: Footnotes) -> list[str]:
     found += _untested(cells)
     if any(line.contamination == "overlaps" for line in table.lines):
         found.append(OVERLAP_NOTE)
-    found += reported_legend(figures for line in table.lines for figures in line.reported)
+    found += reported_legend(
+        (figures, column.unit)
+        for line in table.lines
+        for column, figures in zip(table.reported, line.reported, strict=False)  # floors and ceilings have none
+    )
     return [*found, *footnote_lines(notes)]
 
 

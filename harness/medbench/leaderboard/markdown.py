@@ -16,14 +16,14 @@ from medbench.leaderboard.text import (
     clean,
     escape,
     markdown_table,
-    percent,
-    plain,
+    number_text,
     shorten,
     signed,
     terminal_table,
 )
 
 Item = TypeVar("Item")
+NOT_COMPARABLE = "not to be compared with ours"
 
 
 class Markdown:
@@ -93,14 +93,14 @@ def terminal_text(tables: Iterable[Table], width: int | None = None) -> str:
 
 def figure_text(figure: Figure, unit: Unit) -> str:
     """``24.8 ± 0.2 (+1.3)``: as printed in a paper, and ours minus it."""
-    number = percent if unit == "percent" else plain
-    text = number(figure.value) + (f" ± {number(figure.deviation)}" if figure.deviation is not None else "")
+    text = number_text(figure.value, unit)
+    text += f" ± {number_text(figure.deviation, unit)}" if figure.deviation is not None else ""
     return text + (f" ({signed(figure.difference, unit)})" if figure.difference is not None else "")
 
 
 def figure_notes(figure: Figure, notes: Footnotes) -> list[str]:
     """The numbers of its footnotes: where it stands, and what is to be said of it."""
-    said = [figure.note] if figure.note else [] if figure.comparable else ["not to be compared with ours"]
+    said = [*([figure.note] if figure.note else []), *([] if figure.comparable else [NOT_COMPARABLE])]
     return [str(notes.number(text)) for text in (figure.source, *said)]
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medbench.leaderboard.cells import Cell
+from medbench.leaderboard.cells import Cell, cell_of
 from medbench.leaderboard.grid import (
     FLOOR_NOTE,
-    PERCENT_NOTE,
     SEEDS_NOTE,
     checkpoint_text,
     footnote_lines,
+    interval_legend,
     reported_legend,
     title_of,
 )
 from medbench.leaderboard.markdown import Markdown
-from medbench.leaderboard.reported import Figures
+from medbench.leaderboard.reported import Figures, ReportedColumn, asked_of
 from medbench.leaderboard.table import Line, Specs, Table
 from medbench.leaderboard.task_page import PHANTOM, SET_ASIDE
 from medbench.leaderboard.text import (
@@ -51,27 +51,35 @@ class _Row:
     unit: Unit
 
 
-def methods_of(tables: Iterable[Table], specs: Specs) -> list[str]:
-    """Those that have a page: every method with a row, and of those that are only reported the ones a plugin provides."""
-    found = set()
+def tables_by_method(tables: Iterable[Table], specs: Specs) -> dict[str, list[Table]]:
+    """By id of a method that has a page: the tables that it is in, with its own lines alone.
+
+    Every method with a row has one, and of those that are only reported the ones that a plugin provides.
+    """
+    found: dict[str, list[Table]] = {}
+    ran: set[str] = set()
     for table in tables:
+        lines: dict[str, list[Line]] = {}
         for line in table.lines:
-            method = line.name.partition("@")[0]
-            if line.kind == "method" or (line.kind == "reported" and method in specs.methods):
-                found.add(method)
-    return sorted(found)
+            if line.kind in {"method", "reported"}:
+                lines.setdefault(line.name.partition("@")[0], []).append(line)
+        for method, own in lines.items():
+            found.setdefault(method, []).append(replace(table, lines=tuple(own)))
+            if any(line.kind == "method" for line in own):
+                ran.add(method)
+    return {method: found[method] for method in sorted(found) if method in ran or method in specs.methods}
 
 
 def method_page(method: str, tables: Sequence[Table], specs: Specs) -> str:
-    """The page without its mark; ``tables`` are all, in their order, those of reported figures alone too."""
+    """The page without its mark; ``tables`` are its own (`tables_by_method`), those of reported figures alone too."""
     spec = specs.methods.get(method)
     parts = [f"# {name_text(spec.title if spec else method)}", *_description(method, spec), "[All tasks](../README.md)"]
     real = [table for table in tables if not table.heading.phantom]
     current = [table for table in real if not table.heading.set_aside]
     sections = [
-        _section("## Results", "", method, current, specs),
-        _section("## Set aside: other versions of the task", SET_ASIDE, method, [*_aside(real)], specs),
-        _section("## Phantom", PHANTOM, method, [table for table in tables if table.heading.phantom], specs),
+        _section("## Results", "", current, specs),
+        _section("## Set aside: other versions of the task", SET_ASIDE, [*_aside(real)], specs),
+        _section("## Phantom", PHANTOM, [table for table in tables if table.heading.phantom], specs),
     ]
     return "\n\n".join([*parts, *(text for text in sections if text)]) + "\n"
 
@@ -110,8 +118,8 @@ def _datasets(names: Sequence[str]) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _section(title: str, lead: str, method: str, tables: Sequence[Table], specs: Specs) -> str:
-    rows = [row for table in tables for row in _rows(method, table, specs.tasks.get(table.heading.task))]
+def _section(title: str, lead: str, tables: Sequence[Table], specs: Specs) -> str:
+    rows = [row for table in tables for row in _rows(table, specs.tasks.get(table.heading.task))]
     if not rows:
         return ""
     notes = Footnotes()
@@ -121,14 +129,13 @@ def _section(title: str, lead: str, method: str, tables: Sequence[Table], specs:
     return "\n\n".join(part for part in (title, lead, body, listed) if part)
 
 
-def _rows(method: str, table: Table, task: TaskSpec | None) -> list[_Row]:
-    """By line: the ranking metric (every metric where none is known) at its fractions, then what is reported beside it."""
+def _rows(table: Table, task: TaskSpec | None) -> list[_Row]:
+    """By line: the ranking metric (every metric where none is known) at its fractions, then other reported figures, each
+    with our number where there is one."""
     ranking = task.ranking_metric.name if task else None
     wanted = [index for index, column in enumerate(table.columns) if ranking in {None, column.metric}]
     found = []
     for line in table.lines:
-        if line.kind not in {"method", "reported"} or line.name.partition("@")[0] != method:
-            continue
         figures = {one: own for one, own in zip(table.reported, line.reported, strict=True)} if line.reported else {}
         for index in wanted:
             column, cell = table.columns[index], line.cells[index]
@@ -139,9 +146,21 @@ def _rows(method: str, table: Table, task: TaskSpec | None) -> list[_Row]:
             if cell is not None or own:
                 found.append(_Row(table, line, column.title, column.fraction, cell, own, column.unit))
         found += [
-            _Row(table, line, one.title, one.fraction, None, own, one.unit) for one, own in figures.items() if own
+            _Row(table, line, one.title, one.fraction, _ours(table, line, one), own, one.unit)
+            for one, own in figures.items()
+            if own
         ]
     return found
+
+
+def _ours(table: Table, line: Line, reported: ReportedColumn) -> Cell | None:
+    """Our cell of a reported column: the table's, which has a place, or one of a fraction that the table does not show."""
+    if not reported.computed:
+        return None
+    for column, cell in zip(table.columns, line.cells, strict=True):
+        if (column.metric, column.fraction) == (reported.metric, reported.fraction):
+            return cell
+    return cell_of(line.records, asked_of(reported))
 
 
 def _cells(row: _Row, notes: Footnotes) -> list[str]:
@@ -158,7 +177,7 @@ def _cells(row: _Row, notes: Footnotes) -> list[str]:
         name_text(row.metric),
         "–" if cell is None else dialect.cell(cell, notes, aside=False),
         numbers(line.test_n) if ran else "",
-        numbers(line.seeds) if ran else "",
+        ("–" if cell is None else str(cell.seeds)) if ran else "",
         str(cell.place) if cell is not None and cell.place else "–",
         dialect.figures(row.figures, row.unit, notes) if row.figures else "–",
         escape(checkpoint_text(line.checkpoint)) if ran else "",
@@ -169,11 +188,11 @@ def _cells(row: _Row, notes: Footnotes) -> list[str]:
 
 def _legend(rows: Sequence[_Row]) -> list[str]:
     cells = [row.cell for row in rows if row.cell is not None]
-    found = [PERCENT_NOTE] if any(cell.low is not None for cell in cells) else []
+    found = interval_legend(cells)
     if any(cell.deviation is not None for cell in cells):
         found.append(SEEDS_NOTE)
     if any(cell.not_above_floor for cell in cells):
         found.append(FLOOR_NOTE.partition(" (")[0])
     if cells:
         found.append("rank and bold are those of the task's page, in the column of that fraction")
-    return found + reported_legend(row.figures for row in rows)
+    return found + reported_legend((row.figures, row.unit) for row in rows)

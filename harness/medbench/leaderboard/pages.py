@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from medbench.leaderboard.markdown import terminal_text
-from medbench.leaderboard.method_page import method_page, methods_of
+from medbench.leaderboard.method_page import method_page, tables_by_method
 from medbench.leaderboard.overview_page import overview_page
 from medbench.leaderboard.table import Specs, Table, build_tables, reported_tables
 from medbench.leaderboard.task_page import task_page
@@ -36,14 +36,13 @@ def pages_of(tables: Sequence[Table], reported: Sequence[Table], specs: Specs) -
     for found, group in ((tables, by_task), (reported, figures)):
         for table in found:
             group.setdefault(table.heading.task, []).append(table)
-    everything = [*tables, *reported]
-    methods = methods_of(everything, specs)
-    pages = {"README.md": overview_page(by_task, list(figures), methods, specs)}
+    by_method = tables_by_method([*tables, *reported], specs)
+    pages = {"README.md": overview_page(by_task, list(figures), list(by_method), specs)}
     for task in sorted({*by_task, *figures}):
         own, printed = by_task.get(task, []), figures.get(task, [])
         pages[page_name(task)] = task_page(task, own, printed, specs.tasks.get(task))
-    for method in methods:
-        pages[f"{METHODS}/{page_name(method)}"] = method_page(method, everything, specs)
+    for method, own_tables in by_method.items():
+        pages[f"{METHODS}/{page_name(method)}"] = method_page(method, own_tables, specs)
     return {name: f"{MARKDOWN_MARK}\n\n{text}" for name, text in pages.items()}
 
 

@@ -40,7 +40,7 @@ def _column(
             replace(
                 cell,
                 place=place,
-                tied=place == 1 or (verdict is not None and verdict.tied),
+                tied=place == 1 if verdict is None or verdict.p is None else verdict.tied,
                 p_value=verdict.p if verdict else None,
                 untested=verdict.reason if verdict else "",
             )

@@ -78,6 +78,19 @@ def reported_only(task: TaskSpec, recipe: str, run: Iterable[str]) -> list[str]:
     return [name for name in names if name not in known]
 
 
+def asked_of(column: ReportedColumn) -> Column:
+    """The column of our own numbers that it would stand beside."""
+    return Column(
+        metric=column.metric,
+        title=column.title,
+        fraction=column.fraction,
+        higher_is_better=None,
+        as_released=False,
+        n=None,
+        unit=column.unit,
+    )
+
+
 def _column(task: TaskSpec, figure: ReportedResult) -> ReportedColumn:
     spec = next((metric for metric in task.metrics if metric.name == figure.metric), None)
     title = figure.metric_title or (spec.title if spec else figure.metric)
@@ -87,14 +100,5 @@ def _column(task: TaskSpec, figure: ReportedResult) -> ReportedColumn:
 
 
 def _ours(column: ReportedColumn, records: Sequence[Record]) -> float | None:
-    asked = Column(
-        metric=column.metric,
-        title=column.title,
-        fraction=column.fraction,
-        higher_is_better=None,
-        as_released=False,
-        n=None,
-        unit=column.unit,
-    )
-    cell = cell_of(records, asked)
+    cell = cell_of(records, asked_of(column))
     return None if cell is None else cell.value

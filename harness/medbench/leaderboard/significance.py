@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 NO_REPLICATES = "its records keep no replicates of the metric (medbench rescore makes them)"
 OTHER_SAMPLES = "other test samples or patients than the best's"
+NO_SAMPLES = "its records do not agree on their test samples, or do not say which they are"
 UNDEFINED = "the metric is undefined or absent in some seed"
-BEST_UNTESTED = "nothing can be tested against the best, whose records keep no replicates of the metric for every seed"
+BEST_UNTESTED = "nothing can be tested against the best: "
 NO_DRAW = "too few draws in which both are defined"
 _FORM = "<f4"
 _BYTES = 4
@@ -65,7 +66,7 @@ def verdicts(members: Sequence[Sequence[Record]], cells: Sequence[Cell | None], 
     found = list(nothing)
     if isinstance(reference, str):
         for index in values.keys() - {best}:
-            found[index] = Verdict(None, BEST_UNTESTED)
+            found[index] = Verdict(None, BEST_UNTESTED + reference)
         return found
     testable: dict[int, _Kept] = {}
     for index in values.keys() - {best}:
@@ -91,7 +92,7 @@ def _kept(records: Sequence[Record], column: Column) -> _Kept | str:
     if len(sizes) != 1 or not min(sizes) or min(sizes) % _BYTES:
         return NO_REPLICATES
     if len(samples) != 1 or (digest := samples.pop()) is None:
-        return OTHER_SAMPLES
+        return NO_SAMPLES
     return _Kept(digest, min(record.patients for record in own), data)
 
 

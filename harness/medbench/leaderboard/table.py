@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from medbench.contamination import Contamination, contamination_of
-from medbench.leaderboard.cells import Cell, Column, cell_of, floor_cells
+from medbench.leaderboard.cells import BOUNDS, Cell, Column, bound_cells, bounds_of, cell_of
 from medbench.leaderboard.places import Cells, marked
 from medbench.leaderboard.reported import Figures, ReportedColumn, figures_of, reported_columns, reported_only
 from medbench.leaderboard.rows import RowIdentity, qualifier_of, qualifiers_of, rows_of, unique_records
@@ -270,15 +270,14 @@ def _ranked(line: Line, column: int) -> Line:
 def _bounds(records: list[Record], columns: Sequence[Column]) -> list[Line]:
     """A line a floor, then one a ceiling; apart where records of one fraction do not agree on it, never averaged."""
     ordered = sorted(records, key=lambda record: (record.fraction, record.seed, record.method_id, record.key))
-    floors: dict[str, Kind] = {name: "floor" for record in records for name in record.floors}
-    ceilings: dict[str, Kind] = {name: "ceiling" for record in records for name in record.ceilings}
     lines = []
-    for name, kind in (*sorted(floors.items()), *sorted(ceilings.items())):
-        stacks = [floor_cells(ordered, name, column) for column in columns]
-        for depth in range(max(map(len, stacks))):
-            cells = tuple(stack[depth] if depth < len(stack) else None for stack in stacks)
-            counts = tuple(sorted({one.test_n for one in records if name in one.floors or name in one.ceilings}))
-            lines.append(Line(name, "", "", counts, (), cells, kind=kind))
+    for kind in BOUNDS:
+        for name in sorted({name for record in records for name in bounds_of(record, kind)}):
+            stacks = [bound_cells(ordered, kind, name, column) for column in columns]
+            counts = tuple(sorted({one.test_n for one in records if name in bounds_of(one, kind)}))
+            for depth in range(max(map(len, stacks))):
+                cells = tuple(stack[depth] if depth < len(stack) else None for stack in stacks)
+                lines.append(Line(name, "", "", counts, (), cells, kind=kind))
     return lines
 
 

@@ -51,8 +51,10 @@ def web_link(url: str, title: str) -> str:
 
 
 def signed(value: float, unit: Unit) -> str:
-    """A difference in points of percent, or as it is, always with its sign: ``+1.2``, ``-0.4``, ``+0.0``."""
-    return f"{round(100 * value if unit == 'percent' else value, 1) + 0.0:+.1f}"
+    """A difference in points of percent, or as `plain`, always with its sign: ``+1.2``, ``-0.4``, ``+0.0``."""
+    if unit == "percent":
+        return f"{round(100 * value, 1) + 0.0:+.1f}"
+    return ("-" if value < 0 else "+") + plain(abs(value))
 
 
 def percent(value: float) -> str:
@@ -61,8 +63,18 @@ def percent(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A number with one decimal where it needs one: 3.0 -> ``3``, 2.5 -> ``2.5``, 1234.0 -> ``1,234``."""
+    """Three digits of a number below 10, else one decimal where it needs one.
+
+    0.01234 -> ``0.0123``, 3.0 -> ``3``, 2.5 -> ``2.5``, 12.34 -> ``12.3``, 1234.0 -> ``1,234``; below 0.0001 ``1.23e-5``.
+    """
+    if abs(value) < 10:
+        return f"{value + 0.0:.3g}".replace("e-0", "e-")
     return f"{round(value, 1) + 0.0:,.1f}".removesuffix(".0")
+
+
+def number_text(value: float, unit: Unit) -> str:
+    """A number of that unit, without sign."""
+    return percent(value) if unit == "percent" else plain(value)
 
 
 def fraction_name(fraction: float) -> str:

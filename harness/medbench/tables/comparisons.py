@@ -15,7 +15,7 @@ from medbench.records import Record
 from medbench.specs import MetricSpec, TaskSpec
 
 Identity = tuple[str, ...]
-"""Method, checkpoint, version and precision: what makes rows of two tables the same contender."""
+"""A `RowIdentity` as text: what makes rows of two tables the same contender."""
 
 
 @dataclass(frozen=True, slots=True)

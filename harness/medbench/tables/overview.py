@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from medbench.leaderboard.cells import Cell
+from medbench.leaderboard.grid import marks_legend, unit_words
 from medbench.leaderboard.text import NOTE, Footnotes, fraction_name, name_text, shorten
 from medbench.tables.comparisons import Comparison, Identity
 from medbench.tables.text import Value, bullets, cell_text, csv_bytes, floor_text, markdown, paragraphs
 
 _NOTES = (
-    "cells in percent, under each task's ranking metric, at the largest of the fractions that the most of its methods have",
     "mean rank: over the tasks that a method has, among the methods that have the task; methods equal as printed share the "
     "mean of their places",
     "rank: by mean rank, among the methods that have every task",
@@ -87,8 +88,10 @@ def overview_section(overview: Overview) -> str:
     floors = [best_floor(column) for column in overview.columns]
     if any(floors):
         rows.append(["", "*best floor*", "", "", *(floor_text(cell, footnotes) for cell in floors)])
-    lines = [*_NOTES]
-    if any(cell is not None and cell.not_above_floor for one in overview.standings for cell in one.cells):
+    lines = [_cells_note(overview), *_NOTES]
+    shown = [cell for one in overview.standings for cell in one.cells if cell is not None]
+    lines += marks_legend(shown)
+    if any(cell.not_above_floor for cell in shown):
         lines.append(_FLOOR_NOTE)
     lines += [f"left out, on a page of its own: {shorten(one.label, NOTE)}" for one in overview.others]
     lines += [f"({number}) {shorten(note, NOTE)}" for number, note in enumerate(footnotes.lines(), start=1)]
@@ -174,15 +177,21 @@ def _names(titles: dict[Identity, set[str]]) -> dict[Identity, str]:
 
 
 def _ranked(standings: list[Standing]) -> tuple[Standing, ...]:
-    complete = [one.mean_rank for one in standings if one.mean_rank is not None and one.tasks == len(one.places)]
+    complete = sorted(one.mean_rank for one in standings if one.mean_rank is not None and one.tasks == len(one.places))
     ranked = [
-        replace(one, rank=1 + sum(other < one.mean_rank for other in complete))
+        replace(one, rank=1 + bisect_left(complete, one.mean_rank))
         if one.mean_rank is not None and one.tasks == len(one.places)
         else one
         for one in standings
     ]
     ranked.sort(key=lambda one: (one.rank is None, one.rank or 0, -one.tasks, one.mean_rank or 0, one.title))
     return tuple(ranked)
+
+
+def _cells_note(overview: Overview) -> str:
+    units = unit_words({column.comparison.metric.unit for column in overview.columns})
+    where = "each task's ranking metric, at the largest of the fractions that the most of its methods have"
+    return "; ".join(["cells: " + where, *units])
 
 
 def _row(one: Standing, tasks: int, notes: Footnotes) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from medbench.leaderboard.text import escape, percent
+from medbench.leaderboard.text import Unit, escape, number_text, signed
 from medbench.replicates import Pairing, holm, pair
 from medbench.tables.comparisons import Comparison, Contender, share_of_data
 from medbench.tables.text import (
@@ -21,9 +21,11 @@ from medbench.tables.text import (
 if TYPE_CHECKING:
     from medbench.statistics import PairedTest
 
+_DIFFERENCE = (
+    "difference: this method minus the best{points}; in brackets its 95 % interval, by a bootstrap over the "
+    "test patients in which both methods meet the same draws"
+)
 _NOTES = (
-    "difference: this method minus the best, in points of percent; in brackets its 95 % interval, by a bootstrap over the "
-    "test patients in which both methods meet the same draws",
     "p: two-sided, of no difference; Holm: corrected for the number of tests in this table",
     "several seeds: means over seeds, in each draw; the tests know nothing of the spread between seeds",
     "the best was found on this same test set, so its lead is somewhat flattered",
@@ -71,16 +73,19 @@ def paired_tests(comparison: Comparison) -> Paired | None:
 def paired_section(comparison: Comparison, paired: Paired) -> str:
     """Markdown: the best, then a row a method with difference, interval, p and Holm's p."""
     header = ["method", "value", "difference", "p", "p (Holm)", "seeds"]
-    rows = [
-        [f"**{escape(paired.best.title)}**", percent(paired.value), "best", "", "", str(_seeds(comparison, paired))]
-    ]
+    unit = comparison.metric.unit
+    best = [f"**{escape(paired.best.title)}**", number_text(paired.value, unit), "best", "", ""]
+    rows = [[*best, str(_seeds(comparison, paired))]]
     for row in paired.rows:
-        rows.append([escape(row.contender.title), _percent(row.value), *_test_cells(row), str(row.seeds)])
+        value = "–" if row.value is None else number_text(row.value, unit)
+        rows.append([escape(row.contender.title), value, *_test_cells(row, unit), str(row.seeds)])
     sign = 1 if comparison.metric.higher_is_better else -1
     ahead = [
         row for row in paired.rows if row.value is not None and row.reason and sign * (row.value - paired.value) > 0
     ]
-    notes = [*_NOTES, *(f"{row.contender.title} has a better value than the best here, but no test" for row in ahead)]
+    points = ", in points of percent" if unit == "percent" else ""
+    notes = [_DIFFERENCE.format(points=points), *_NOTES]
+    notes += [f"{row.contender.title} has a better value than the best here, but no test" for row in ahead]
     lead = f"{escape(comparison.metric.title)}, {share_of_data(comparison.largest)}, every method against the best."
     return paragraphs("## Paired tests", lead, markdown(header, rows), bullets(notes))
 
@@ -142,13 +147,9 @@ def _seeds(comparison: Comparison, paired: Paired) -> int:
     return len(paired.best.at(comparison.largest))
 
 
-def _test_cells(row: PairedRow) -> tuple[str, str, str]:
+def _test_cells(row: PairedRow, unit: Unit) -> tuple[str, str, str]:
     if row.test is None or row.holm is None:
         return f"not tested: {escape(row.reason)}", "–", "–"
     test = row.test
-    difference = f"{100 * test.difference:+.1f} [{100 * test.low:+.1f}, {100 * test.high:+.1f}]"
+    difference = f"{signed(test.difference, unit)} [{signed(test.low, unit)}, {signed(test.high, unit)}]"
     return difference, f"{test.p_value:.3f}", f"{row.holm:.3f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else percent(value)

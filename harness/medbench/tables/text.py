@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from medbench.leaderboard import csv_export
 from medbench.leaderboard.cells import Cell
+from medbench.leaderboard.grid import FLOOR_NOTE, SEEDS_NOTE, interval_legend, marks_legend
 from medbench.leaderboard.text import Footnotes, escape, markdown_table
 from medbench.tables.comparisons import Comparison
 
@@ -13,21 +14,21 @@ MARK = "Made by medbench tables"
 """What every file of the command carries, so that it knows its own again."""
 MARKDOWN_MARK = f"<!-- {MARK}, from records and kept predictions; do not edit. -->"
 HEADING_FIELDS = ("phantom", "task", "task_version", "split", "recipe", "data")
-_FLOOR_NOTE = "† the 95 % interval is not above the best trivial floor (the unranked rows at the end)"
-_SEEDS_NOTE = "± is the standard deviation over seeds; value and interval bounds are means over seeds"
 Value = csv_export.Value
 
 
 def cell_text(cell: Cell | None, notes: Footnotes, *, places: bool = True) -> str:
-    """``**81.2** ± 0.3 [80.1, 82.3] †`` in percent, best bold and second underlined unless ``places`` is off."""
+    """``**81.2** ± 0.3 [80.1, 82.3] †``, bold and underlined as on the leaderboard unless ``places`` is off."""
     if cell is None:
         return "–"
     marks = "".join(f"<sup>{notes.number(note)}</sup>" for note in cell.notes)
     if cell.value is None:
         return f"–{marks}"
     text = cell.text(cell.value)
-    if places and cell.place in {1, 2}:
-        text = f"**{text}**" if cell.place == 1 else f"<ins>{text}</ins>"
+    if places and cell.tied:
+        text = f"**{text}**"
+    elif places and cell.place == 2:
+        text = f"<ins>{text}</ins>"
     if cell.deviation is not None:
         text += f" ± {cell.text(cell.deviation)}"
     if cell.low is not None and cell.high is not None:
@@ -44,13 +45,12 @@ def floor_text(cell: Cell | None, notes: Footnotes) -> str:
 def cell_notes(cells: Iterable[Cell | None], notes: Footnotes) -> str:
     """The list that stands under a table of such cells; empty where nothing needs saying."""
     shown = [cell for cell in cells if cell is not None]
-    lines = (
-        ["percent; in brackets the 95 % interval over test patients"] if any(c.low is not None for c in shown) else []
-    )
+    lines = interval_legend(shown)
     if any(cell.deviation is not None for cell in shown):
-        lines.append(_SEEDS_NOTE)
+        lines.append(SEEDS_NOTE)
     if any(cell.not_above_floor for cell in shown):
-        lines.append(_FLOOR_NOTE)
+        lines.append(FLOOR_NOTE)
+    lines += marks_legend(shown)
     return bullets([*lines, *(f"({number}) {note}" for number, note in enumerate(notes.lines(), start=1))])
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from medbench.errors import PluginError
+from medbench.leaderboard.text import NOTE, clean
 from medbench.specs import ReportedResult
 
 FILE = Path(__file__).with_name("reported.csv")
@@ -31,7 +32,7 @@ def read_reported(path: Path) -> Mapping[str, tuple[ReportedResult, ...]]:
     """The figures of each task in the order of the file.
 
     Raises `PluginError`, naming the line, for other columns than `COLUMNS`, an empty cell that is needed, a number that is
-    none, a share out of range, and a figure given twice.
+    none, a share out of range, a source or note too long to be shown whole, and a figure given twice.
     """
     found: defaultdict[str, list[ReportedResult]] = defaultdict(list)
     seen: set[tuple[str | float, ...]] = set()
@@ -59,6 +60,8 @@ def _figure(cells: list[str]) -> tuple[str, ReportedResult]:
     task, method, metric, title, fraction, recipe, value, deviation, source, comparable, note = cells
     if not (task and method and metric and recipe and source):
         raise ValueError("task, method, metric, recipe and source must not be empty")
+    if len(clean(source)) > NOTE or len(clean(note)) > NOTE:
+        raise ValueError(f"a source and a note have at most {NOTE} characters, longer ones are cut on the page")
     if comparable not in _ANSWERS:
         raise ValueError(f"comparable is yes or no, not {comparable!r}")
     return task, ReportedResult(
