@@ -115,6 +115,7 @@ def _record(
             images_per_second=800.0,
         ),
         samples_sha256=f"{task:064x}",
+        test_patients=4000,
         replicates=replicates,
     )
 

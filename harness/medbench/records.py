@@ -111,6 +111,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return f"{self.method}@{self.variant}"
 
     @property
+    def tested(self) -> str | None:
+        """What tells the test samples and their patients apart; None where the record does not say how many they are."""
+        return None if self.test_patients is None else self.samples_sha256
+
+    @property
     def patients(self) -> int:
         """How many patients the test samples are of, as far as the record says: else as many as there are samples."""
         return self.test_n if self.test_patients is None else self.test_patients

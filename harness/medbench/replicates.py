@@ -82,9 +82,9 @@ def mean_replicates(records: Sequence[Record], metric: str) -> NDArray[np.float6
 
     found = [record.replicates.get(metric) for record in records]
     stacked = [np.frombuffer(data, _FORM) for data in found if data and len(data) % _BYTES == 0]
-    samples = {record.samples_sha256 for record in records}
+    tested = {record.tested for record in records}
     whole = len(stacked) == len(records) and len({len(one) for one in stacked}) == 1
-    if not whole or len(samples) != 1 or None in samples:
+    if not whole or len(tested) != 1 or None in tested:
         return None
     values = np.asarray(stacked, np.float64)
     mean: NDArray[np.float64] = np.mean(np.where(np.isfinite(values), values, np.nan), axis=0)
@@ -101,8 +101,8 @@ def pair(records: Sequence[Record], others: Sequence[Record], metric: str) -> Pa
     values = [_mean_value(one, metric) for one in (records, others)]
     if values[0] is None or values[1] is None:
         return Pairing(None, "the metric is undefined or absent in some seed")
-    digests = {one.samples_sha256 for one in (*records, *others)}
-    if len(digests) > 1:
+    tested = {one.tested for one in (*records, *others)}
+    if len(tested) > 1:
         return Pairing(None, "other test samples, or other patients")
     replicates = [mean_replicates(one, metric) for one in (records, others)]
     if replicates[0] is None or replicates[1] is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +41,7 @@ def record_of(right: NDArray[Any], *, metric: str = "map", **changes: Any) -> Re
         "replicates": replicates,
         "test_n": len(values),
         "samples_sha256": f"{len(values):064x}",
+        "test_patients": len(values),
         "key": key,
     }
     given = {**given, **changes}
@@ -75,6 +76,12 @@ def only(comparison: Comparison) -> Line:
     return line
 
 
+def metric_line(comparison: Comparison) -> Line:
+    """The one line of a metric that it has; a line of lost seeds may follow it."""
+    (line,) = [line for line in comparison.lines if line.metric]
+    return line
+
+
 def simulated(
     generator: np.random.Generator, seeds: range, skill: float, noise: float, ease: NDArray[np.float64]
 ) -> list[Record]:
@@ -91,12 +98,43 @@ def alarm_rates(
 ) -> tuple[float, float]:
     """Of simulated pairs whose true skill differs by ``drop``: the shares that regressed, and that changed significantly."""
     generator = np.random.default_rng(2021)
+
+    def pair() -> list[list[Record]]:
+        ease = generator.normal(size=PATIENTS)
+        return [simulated(generator, one, 0.8 - lost, noise, ease) for one, lost in zip(seeds, (0, drop), strict=True)]
+
+    return _rates(pairs, pair, tolerance)
+
+
+def rare_alarm_rates(pairs: int, positives: int, drop: float = 0.0) -> tuple[float, float]:
+    """As `alarm_rates`, of the area under the ROC curve of one seed a side: so many of the patients are positive."""
+    generator = np.random.default_rng(2021)
+    truth = np.arange(PATIENTS) < positives
+
+    def pair() -> list[list[Record]]:
+        ease = generator.normal(size=PATIENTS)
+        scores = [0.8 * ease + (1.2 - lost) * truth + generator.normal(size=PATIENTS) for lost in (0, drop)]
+        return [[_ranked(truth, one)] for one in scores]
+
+    return _rates(pairs, pair, 0.0)
+
+
+def _ranked(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> Record:
+    """A record whose metric is the area under the ROC curve, with its replicates."""
+    wins = (scores[truth][:, None] > scores[~truth]).astype(float)
+    positive, negative = draws(PATIENTS)[:, truth], draws(PATIENTS)[:, ~truth]
+    weights = positive.sum(axis=1) * negative.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        areas = ((positive @ wins) * negative).sum(axis=1) / weights  # undefined without a positive
+    metrics = {"map": MetricValue(float(wins.mean()), n=PATIENTS)}
+    return record_of(truth, metrics=metrics, replicates={"map": areas.astype("<f4").tobytes()})
+
+
+def _rates(pairs: int, pair: Callable[[], list[list[Record]]], tolerance: float) -> tuple[float, float]:
     regressed = significant = 0
     for _ in range(pairs):
-        ease = generator.normal(size=PATIENTS)
-        sides = [simulated(generator, one, 0.8 - lost, noise, ease) for one, lost in zip(seeds, (0, drop), strict=True)]
-        comparison = compared(*sides, tolerance=tolerance)
-        line = only(comparison)
+        comparison = compared(*pair(), tolerance=tolerance)
+        line = metric_line(comparison)
         regressed += line.verdict == "regressed"
         significant += line.holm is not None and line.holm <= comparison.rules.level
     return regressed / pairs, significant / pairs

@@ -66,6 +66,7 @@ def make_record(
             duration_s=1.5,
             peak_memory_mib=100.0,
         ),
+        test_patients=200,
     )
     record = msgspec.structs.replace(record, **changes)
     if not record.key:

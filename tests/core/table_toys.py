@@ -133,7 +133,12 @@ def keep(
         _mean(model, np.arange(model.num_rows)),
         floors={"guess": {"map": _mean(guess, np.arange(guess.num_rows))}},
         test_n=model.num_rows,
-        **{"samples_sha256": kept.samples_sha256, "replicates": kept.by_metric, **changes},
+        **{
+            "samples_sha256": kept.samples_sha256,
+            "test_patients": kept.patients,
+            "replicates": kept.by_metric,
+            **changes,
+        },
     )
     store.write(record, table)
     return record

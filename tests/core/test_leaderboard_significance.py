@@ -79,6 +79,7 @@ def test_holm_ties_what_a_single_test_would_tell_apart() -> None:
     [
         ({"samples_sha256": "t" * 64}, "other test samples"),
         ({"samples_sha256": None}, "do not say which they are"),
+        ({"test_patients": None}, "do not say which they are"),
         ({"replicates": {}}, "keep no replicates"),
         ({"replicates": {"map": b"12345"}}, "keep no replicates"),
         ({"replicates": {"map": b"\0" * 40}}, "other test samples"),

@@ -32,7 +32,13 @@ def record_of(skill: float, seed: int = 0, **changes: Any) -> Record:
     kept = replicates_of(toy_task(), Recipe(), PROTOCOL, rows)
     value = float(np.mean(rows.column("right").to_pylist()))
     return make_record(
-        "mgca", value, seed=seed, samples_sha256=kept.samples_sha256, replicates=kept.by_metric, **changes
+        "mgca",
+        value,
+        seed=seed,
+        samples_sha256=kept.samples_sha256,
+        test_patients=kept.patients,
+        replicates=kept.by_metric,
+        **changes,
     )
 
 
@@ -47,7 +53,7 @@ def test_a_record_keeps_its_replicates_through_json() -> None:
 
 def test_a_record_of_schema_2_is_read_without_replicates() -> None:
     document = msgspec.json.decode(records.encode(record_of(0.7)))
-    del document["replicates"], document["samples_sha256"]
+    del document["replicates"], document["samples_sha256"], document["test_patients"]
     old = records.decode(msgspec.json.encode({**document, "schema": 2}), "here")
     assert (old.schema, old.replicates, old.samples_sha256) == (records.SCHEMA, {}, None)
 
@@ -83,6 +89,7 @@ def test_a_record_paired_with_itself_shows_no_difference() -> None:
     ("changes", "reason"),
     [
         ({"samples_sha256": "f" * 64}, "other test samples"),
+        ({"test_patients": None}, "other test samples"),
         ({"replicates": {}}, "medbench rescore"),
         ({"metrics": {}}, "undefined or absent"),
         ({"replicates": {"map": np.zeros(10, "<f4").tobytes()}}, "10"),

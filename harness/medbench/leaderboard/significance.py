@@ -87,7 +87,7 @@ def _kept(records: Sequence[Record], column: Column) -> _Kept | str:
     if any(record.metrics.get(column.metric, MetricValue(None)).value is None for record in own):
         return UNDEFINED
     data = tuple(record.replicates.get(column.metric, b"") for record in own)
-    samples = {record.samples_sha256 for record in own}
+    samples = {record.tested for record in own}
     sizes = {len(one) for one in data}
     if len(sizes) != 1 or not min(sizes) or min(sizes) % _BYTES:
         return NO_REPLICATES
