@@ -167,7 +167,7 @@ class Example:
 
     ``right`` is what the protocol counts as right, or, where it knows no right and wrong, whether it is of the better half.
     ``score`` is how good the answer is by the protocol's own measure (a Dice, the probability of the truth), if it has one, and
-    ``measure`` the name of that.
+    ``measure`` the name of that. ``by_half`` says that ``right`` means the better half, so that nobody is told it is right.
     """
 
     sample_id: str
@@ -176,6 +176,7 @@ class Example:
     answer: Shown
     score: float | None = None
     measure: str = ""
+    by_half: bool = False
 
 
 @runtime_checkable

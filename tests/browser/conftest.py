@@ -73,9 +73,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def made(name: str) -> Payload:
     """The payload of that name."""
-    return {"rich": payloads.rich, "hostile": payloads.hostile, "large": payloads.large, "empty": payloads.empty}[
-        name
-    ]()
+    makers = (payloads.rich, payloads.hostile, payloads.large, payloads.empty, payloads.wide)
+    return next(maker for maker in makers if maker.__name__ == name)()
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from medbench.report.payload import BoxView, ExampleView, LayerView
+from medbench.report.payload import BoxView, ExampleView, LayerView, PictureView
+from medbench.report.pictures import MaskPictures
 from tests.browser import pictures
 
 REPORT = (
@@ -69,11 +70,35 @@ def masks(methods: Sequence[str]) -> tuple[ExampleView, ...]:
             right=right,
             measure="Dice",
             score=0.91 if right else 0.23,
-            truth=LayerView(overlay=pictures.mask(seed, truth=True)),
-            answer=LayerView(overlay=pictures.mask(seed, truth=False, shift=0.01 if right else 0.12)),
+            truth=_masked(pictures.mask(seed, truth=True)),
+            answer=_masked(pictures.mask(seed, truth=False, shift=0.01 if right else 0.12)),
             image=pictures.film(seed),
             width=160,
             height=160,
+            by_half=True,
+        ),
+    )
+
+
+def _masked(mask: MaskPictures) -> LayerView:
+    return LayerView(overlay=mask.fill, outline=mask.edge)
+
+
+def pairs(methods: Sequence[str]) -> tuple[ExampleView, ...]:
+    """Two images and two sentences."""
+    return _each(
+        methods,
+        lambda method, seed, right: ExampleView(
+            method=method,
+            sample_id=f"early{seed}..late{seed}",
+            right=right,
+            truth=LayerView(text="Edema: improving"),
+            answer=LayerView(text="Edema: improving" if right else "Edema: stable"),
+            image=pictures.film(seed),
+            width=160,
+            height=160,
+            previous=PictureView(pictures.film(seed + 50), 160, 200),
+            texts=("The oedema has receded.", "Less oedema than before.")[: seed % 3],
         ),
     )
 
@@ -113,6 +138,7 @@ def reports(methods: Sequence[str]) -> tuple[ExampleView, ...]:
             score=0.512345 if right else 0.0812,
             truth=LayerView(text=REPORT),
             answer=LayerView(text=REPORT[:200] if right else "Normal chest."),
+            by_half=True,
         ),
     )
 
@@ -130,7 +156,10 @@ def hostile(names: Sequence[str]) -> tuple[ExampleView, ...]:
             image=evil,
             image_note=name,
             question=name,
-            truth=LayerView(text=name, boxes=(BoxView(-4.0, 0.5, 9.0, 0.1, name, 0.5),), overlay=evil),
+            texts=(name, name),
+            previous=PictureView(evil, 10, 10),
+            by_half=index > 2,
+            truth=LayerView(text=name, boxes=(BoxView(-4.0, 0.5, 9.0, 0.1, name, 0.5),), overlay=evil, outline=evil),
             answer=LayerView(text=name, overlay="data:text/html,<script>window.broken=4</script>"),
         )
         for index, name in enumerate(names)

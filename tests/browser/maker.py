@@ -39,6 +39,7 @@ class Sheet:
     version: int = 1
     set_aside: bool = False
     methods: tuple[str, ...] = METHODS
+    ceiling: bool = False
 
 
 class Maker:
@@ -63,8 +64,10 @@ class Maker:
             Value(value=0.5, text="50.0") if column.metric == sheet.metrics[0] else None for column in columns
         )
         lines.append(LineView(name="prevalence", kind="floor", cells=floor, test_n=(1000,)))
+        if sheet.ceiling:
+            lines.append(LineView(name="the truth's halves", kind="ceiling", cells=floor, test_n=(1000,)))
         if len(sheet.fractions) > 1:
-            lines.append(_reported(columns))
+            lines += _reported(columns)
         return TableView(
             task=sheet.task,
             title=sheet.title,
@@ -159,9 +162,21 @@ def _tied(cell: Value, best: float) -> Value:
     return replace(cell, tied=cell.high is not None and cell.high > best)
 
 
-def _reported(columns: tuple[ColumnView, ...]) -> LineView:
-    cells = tuple(
-        Value(value=0.802, text="80.2", difference=0.0123) if index == 2 else None for index, _ in enumerate(columns)
+def _reported(columns: tuple[ColumnView, ...]) -> list[LineView]:
+    """One that may be compared, and one far off that may not, and so is in no chart."""
+    better, other = (
+        Value(value=0.802, text="80.2", difference=0.0123),
+        Value(value=0.09, text="9.0", comparable=False),
     )
-    source = "MGCA, NeurIPS 2022, table 1"
-    return LineView(name="mgca@vit-b16", kind="reported", cells=cells, source=source)
+    return [
+        LineView(
+            name=name,
+            kind="reported",
+            cells=tuple(value if place in places else None for place in range(len(columns))),
+            source=source,
+        )
+        for name, value, places, source in (
+            ("mgca@vit-b16", better, (1, 2), "MGCA, NeurIPS 2022, table 1"),
+            ("Theirs", other, (2,), "Another split, 2020"),
+        )
+    ]

@@ -8,7 +8,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from medbench.leaderboard.text import percent
-from medbench.report.payload import DiagramView, GroupView, Payload, TableView, Value
+from medbench.report.payload import DiagramView, GroupView, LineView, Payload, TableView, Value
 from tests.browser import examples
 from tests.browser.maker import FRACTIONS, METHODS, Maker, Sheet
 
@@ -25,6 +25,7 @@ HOSTILE = (
     "x" * 10_000,
     "a|b`c`\n{{payload}} ${1} \u2028 </script><!--",
     "constructor",
+    "y" * 79 + "\U0001f600" * 9,
 )
 
 
@@ -44,6 +45,7 @@ def rich() -> Payload:
             ),
             groups=_groups(maker.random),
             examples=examples.answers(METHODS[:2]),
+            kept_of="seed 0, 100 % of the training data",
             notes=("The labels of the validation split are by radiologists.",),
         ),
         maker.table(
@@ -73,6 +75,10 @@ def rich() -> Payload:
                 ("bleu4", "rougel", "meteor"),
             ),
             examples=examples.reports(METHODS[-1:]),
+        ),
+        maker.table(
+            Sheet("temporal", "MS-CXR-T, change of pairs", "ms-cxr-t", "temporal", ("accuracy",), ceiling=True),
+            examples=examples.pairs(METHODS[:1]),
         ),
         maker.table(
             Sheet("mimic-zeroshot", "MIMIC-CXR, zero-shot", "mimic-cxr", "zero-shot", ("auroc",)),
@@ -170,6 +176,7 @@ def hostile() -> Payload:
             ),
             examples=examples.hostile(nasty),
             examples_note=name,
+            kept_of=name,
         )
         for index, name in enumerate(nasty)
     )
@@ -193,6 +200,35 @@ def large(records: int = 10_000) -> Payload:
             )
         )
     return payload(tuple(tables), maker)
+
+
+def wide() -> Payload:
+    """Metrics of long names, none of them above the floor; a record of all of the data beside figures at other fractions."""
+    maker = Maker(9)
+    titles = tuple(
+        f"Metric {index} at a threshold of the other folds' patients (as released by its authors)" for index in range(9)
+    )
+    table = maker.table(Sheet("wide", "A wide table", "set", "linear-probe", titles))
+    lines = [
+        replace(line, cells=tuple(cell and replace(cell, not_above_floor=line.kind == "method") for cell in line.cells))
+        for line in table.lines
+    ]
+    order = (1.0, 0.01, 0.1)  # as a page of before had them: each reported fraction after our own
+    columns = tuple(replace(table.columns[0], fraction=fraction) for fraction in order)
+    curve = LineView(
+        "Theirs",
+        "reported",
+        tuple(Value(value=0.6 + 0.1 * one, text=percent(0.6 + 0.1 * one)) for one in order),
+        source="P",
+    )
+    own = replace(table.lines[0], cells=(table.lines[0].cells[0], None, None))
+    return payload(
+        (
+            replace(table, lines=tuple(lines)),
+            replace(table, task="curve", title="A curve", columns=columns, lines=(curve, own), ranking=0),
+        ),
+        maker,
+    )
 
 
 def empty() -> Payload:

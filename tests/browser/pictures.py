@@ -8,8 +8,10 @@ import io
 import numpy as np
 from PIL import Image
 
+from medbench.masks import encode_mask
+from medbench.report.pictures import ANSWER, TRUTH, MaskPictures, mask_pictures
+
 SIZE = 160
-_TRUTH, _ANSWER = (0, 114, 178), (230, 159, 0)
 
 
 def film(seed: int) -> str:
@@ -27,12 +29,12 @@ def centre(seed: int) -> tuple[float, float]:
     return float(rng.choice([0.3, 0.7]) + rng.uniform(-0.05, 0.05)), float(rng.uniform(0.35, 0.65))
 
 
-def mask(seed: int, *, truth: bool, shift: float = 0.0) -> str:
-    """A mask of the blob with alpha, in the colour of truths or of answers."""
+def mask(seed: int, *, truth: bool, shift: float = 0.0) -> MaskPictures:
+    """A mask of the blob, in the colour of truths or of answers."""
     y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
     across, down = centre(seed)
     inside = _blob(x, y, across + shift, down, 0.09, 0.09) > 0.4
-    return _uri(Image.fromarray(_tinted(inside * 255.0, _TRUTH if truth else _ANSWER), "RGBA"))
+    return mask_pictures(encode_mask(inside.astype(np.uint8)), SIZE, SIZE, TRUTH if truth else ANSWER)
 
 
 def heat(seed: int, *, shift: float = 0.0) -> str:

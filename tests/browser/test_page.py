@@ -73,6 +73,18 @@ def test_numbers_are_rounded_as_python_rounds_them(show: Callable[..., Any]) -> 
         1234.5,
         987654.25,
         -3.25,
+        1.125,
+        0.03125,
+        0.09375,
+        9.996,
+        -9.9951,
+        3.0,
+        0.00012345,
+        0.00009999,
+        -0.00003125,
+        1.5e-12,
+        0.0,
+        -0.0,
     ]
     page = show()
     assert page.evaluate("values => values.map(value => report.base.format(value))", values) == [
@@ -171,7 +183,7 @@ def test_the_key_can_be_copied(show: Callable[..., Any]) -> None:
 def test_generated_data_stand_apart_behind_a_banner(show: Callable[..., Any]) -> None:
     page = show()
     assert page.locator(".banner").count() == 0
-    assert "6 tasks" in page.locator("#counts").inner_text()
+    assert "7 tasks" in page.locator("#counts").inner_text()
     page.locator("#data-switch input[value=phantom]").check(force=True)
     assert "Generated data" in page.locator(".banner").inner_text()
     assert page.locator("table.tasks tbody tr").count() == 1

@@ -12,7 +12,7 @@ from medbench.leaderboard.table import Specs
 from medbench.records import Record
 from medbench.report.build import ReportOptions, build_report
 from medbench.report.payload import Payload, TableView
-from medbench.report.texts import NAME_LENGTH, TEXT_LENGTH, shown_name, shown_text, shown_values, without_folder
+from medbench.report.texts import NAME_LENGTH, TEXT_LENGTH, shown_name, shown_text, shown_values
 from medbench.settings import Settings
 from medbench.specs import ReportedResult
 from medbench.store import ResultStore
@@ -145,12 +145,14 @@ def test_printed_figures_have_rows_of_their_own() -> None:
     (table,) = build(trials(), Specs({"toy-det": make_task(reported=printed)})).tables
     shown = [one for one in table.lines if one.kind == "reported"]
     assert [(one.name, one.source, one.rank) for one in shown] == [("a@resnet50", "P, T1", None), ("Theirs", "Q", None)]
-    ours, theirs = shown[0].cells[1], shown[1].cells[4]
-    assert (table.columns[4].metric, table.columns[4].fraction) == ("map", 0.01)
+    ours, theirs = shown[0].cells[2], shown[1].cells[0]
+    assert [(one.metric, one.fraction) for one in table.columns[:3]] == [("map", 0.01), ("map", 0.1), ("map", 1.0)]
+    assert table.ranking == 2
     assert ours is not None
     assert (ours.text, ours.difference) == ("40.0", pytest.approx(-0.09))
     assert theirs is not None
     assert (theirs.text, theirs.deviation, theirs.notes) == ("90.0", 0.01, ("not comparable: other split",))
+    assert (ours.comparable, theirs.comparable) == (True, False)
     assert all(len(one.cells) == len(table.columns) for one in table.lines)
 
 
@@ -189,12 +191,6 @@ def test_texts_keep_lines_and_are_cut() -> None:
     assert len(shown_text("x" * 10**6)) == TEXT_LENGTH
     assert shown_text("x" * 10**6).endswith("…")
     assert shown_values({"b": 1, "a": (True, None, {"c": object})})["a"][:2] == [True, None]
-
-
-@pytest.mark.parametrize("line", ["/srv/me/results/a/b.json is bad", "read /srv/me/results/a/b.json is bad"])
-def test_messages_lose_the_place_of_the_folder(line: str) -> None:
-    assert without_folder(line, Path("/srv/me/results")) == line.replace("/srv/me/results/", "")
-    assert without_folder("nothing in /srv/me/results", Path("/srv/me/results")) == "nothing in the results folder"
 
 
 def test_groups_are_those_of_the_first_seed_at_the_largest_fraction(settings: Settings) -> None:
@@ -261,7 +257,8 @@ def test_a_protocol_that_cannot_be_loaded_is_told(settings: Settings) -> None:
     report_toys.keep(ResultStore(settings.results), "a", 0.5)
     report = report_toys.report_of(settings, toy_task(loader="no_such_module:PROTOCOL"))
     assert _first(report.payload).examples_note == "its protocol cannot be loaded"
-    assert "cannot import no_such_module" in report.payload.problems[0]
+    assert "cannot import no_such_module" in report.damage[0]
+    assert report.payload.problems[0] == "the predictions on toy-det cannot be analysed: ModuleNotFoundError"
 
 
 def _first(payload: Payload) -> TableView:

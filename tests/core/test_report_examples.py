@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medbench.report.payload import ExampleView, Payload
-from medbench.report.pictures import ANSWER, HEAT, LONG_SIDE, TRUTH, fit, mask_overlay, thumbnail
+from medbench.report.pictures import ANSWER, HEAT, LONG_SIDE, TRUTH, fit, mask_pictures, thumbnail
 from medbench.settings import Settings
 from medbench.store import ResultStore
 from tests.core.report_toys import (
@@ -103,8 +103,20 @@ def test_masks_lie_on_the_picture_and_an_empty_one_is_none(settings: Settings) -
     inside[5:15, 10:30] = True
     assert np.array_equal(overlay[..., 3] > 0, inside)
     assert (overlay[inside][:, :3] == TRUTH).all()
-    assert overlay[5, 10, 3] == 255 > overlay[10, 20, 3] > 0
-    assert (shown.answer.overlay, shown.answer.text) == ("", "nothing is marked")
+    assert len(set(overlay[inside][:, 3])) == 1
+    assert overlay[10, 20, 3] < 128
+    assert (shown.answer.overlay, shown.answer.outline, shown.answer.text) == ("", "", "nothing is marked")
+
+
+def test_the_edge_of_a_mask_is_opaque_and_apart_from_its_fill(settings: Settings) -> None:
+    trials(settings, write_data(settings))
+    shown = by_kind(payload_of(settings))["mask"]
+    edge = np.asarray(picture_of(shown.truth.outline).convert("RGBA"))
+    inside = np.zeros((20, 40), bool)
+    inside[5:15, 10:30] = True
+    inside[6:14, 11:29] = False
+    assert np.array_equal(edge[..., 3], np.where(inside, 255, 0))
+    assert (edge[inside][:, :3] == TRUTH).all()
 
 
 def test_heat_is_the_less_translucent_the_more_relevant(settings: Settings) -> None:
@@ -219,5 +231,5 @@ def test_a_speck_of_a_mask_does_not_vanish() -> None:
 
     pixels = np.zeros((1000, 1000), np.uint8)
     pixels[501, 501] = 1
-    overlay = np.asarray(picture_of(mask_overlay(encode_mask(pixels), 50, 50, ANSWER)).convert("RGBA"))
+    overlay = np.asarray(picture_of(mask_pictures(encode_mask(pixels), 50, 50, ANSWER).fill).convert("RGBA"))
     assert np.argwhere(overlay[..., 3] > 0).tolist() == [[25, 25]]

@@ -19,6 +19,7 @@ from medbench_tasks.catalogue import TASKS
 from medbench_tasks.exhibits import better_half, spread
 
 BY_ID = {task.id: task for task in TASKS}
+BY_HALF = ("siim-seg", "iu-xray-gen")
 LOADERS = {task.loader: task for task in reversed(TASKS)}
 
 
@@ -82,6 +83,12 @@ def test_every_protocol_shows_some_of_each_side(task: TaskSpec) -> None:
     for side in (found[:3], found[3:]):
         scores = [one.score for one in side]
         assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("task", LOADERS.values(), ids=[task.protocol for task in LOADERS.values()])
+def test_it_is_said_where_right_means_the_better_half_alone(task: TaskSpec) -> None:
+    knows_no_right = task.protocol in {BY_ID[name].protocol for name in BY_HALF}
+    assert {one.by_half for one in shown(task)} == {knows_no_right}
 
 
 @pytest.mark.parametrize("task", LOADERS.values(), ids=[task.protocol for task in LOADERS.values()])

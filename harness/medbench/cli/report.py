@@ -47,8 +47,9 @@ def report_command(
     registry = load_registry()
     chosen = {task.id for task in select_tasks(tasks, registry)} if registry.tasks else set()
     store = ResultStore(_records_folder(folder or settings.results))
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder", fix="name the page's file with --out")
+    if (out.exists() or out.is_symlink()) and not out.is_file():
+        kind = "a folder" if out.is_dir() else "not a regular file, and would be replaced"
+        raise UsageError(f"{out} is {kind}", fix="name the page's file with --out")
     options = ReportOptions(title=title, predictions=not no_predictions, examples=examples, restricted=with_restricted)
     return _write(store, registry, chosen, settings, options, out)
 
@@ -78,7 +79,7 @@ def _write(
     for line in report.payload.notices:
         click.echo(f"warning: {clean(line)}", err=True)
     page = render(report.payload).encode()
-    write_bytes_atomically(out, page)
+    write_bytes_atomically(out.resolve(), page)  # of a link the file that it leads to
     click.echo(f"wrote {out}: {_size(len(page))}, {len(report.payload.tables)} tables of {len(records)} records")
     return 1 if report.damage else 0
 

@@ -56,7 +56,7 @@ def build_report(
     unique = unique_records(records)
     book = record_book(unique)
     sheets = build_sheets(unique, specs)
-    maker = ExtrasMaker(store, Shelf(specs.datasets, settings), options, troubles)
+    maker = ExtrasMaker(store, Shelf(specs.datasets, settings, troubles.aside), options, troubles)
     tables, restricted = [], False
     for sheet in sheets:
         tell(f"{sheet.heading.task}, recipe {sheet.heading.recipe}")

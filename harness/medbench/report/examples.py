@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from medbench.images import ImageError, read_region
-from medbench.manifest import Row
 from medbench.protocols import Example, Exhibits, Shown
+from medbench.report.frames import Frame, read_frame, said_of
 from medbench.report.kept import Kept, Troubles
 from medbench.report.payload import BoxView, ExampleView, LayerView
-from medbench.report.pictures import ANSWER, TRUTH, Colour, Thumbnail, fit, heat_overlay, mask_overlay, thumbnail
+from medbench.report.pictures import ANSWER, TRUTH, Colour, Thumbnail, fit, heat_overlay, mask_pictures
 from medbench.report.sheets import line_title
-from medbench.report.shelf import Holding, Shelf
+from medbench.report.shelf import Shelf
 from medbench.report.texts import finite, shown_name, shown_text
 from medbench.samples import Box, Region
 from medbench.specs import TaskSpec
@@ -24,19 +23,6 @@ BOXES = 50
 """Boxes of one layer that are shown, those of the highest scores."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """The picture of a sample, and the rectangle of the original image (x, y, width, height) that it shows.
-
-    Without a ``place`` nothing is known of the image's size, and no box can be put on it.
-    """
-
-    picture: Thumbnail
-    place: Region | None
-    note: str = ""
-    question: str = ""
-
-
 @dataclass(slots=True)
 class ExampleMaker:
     """Makes the examples of one table; a sample's picture is read once, whichever method it is shown for."""
@@ -44,7 +30,7 @@ class ExampleMaker:
     task: TaskSpec
     shelf: Shelf
     troubles: Troubles
-    _frames: dict[tuple[str, str], _Frame] = field(default_factory=dict)
+    _frames: dict[tuple[str, str], Frame] = field(default_factory=dict)
 
     def views(self, protocol: Exhibits, kept: Sequence[Kept], count: int) -> tuple[ExampleView, ...]:
         """Up to ``count`` right and ``count`` wrong ones of each of the first `METHODS` methods, method by method."""
@@ -73,12 +59,16 @@ class ExampleMaker:
             question=frame.question,
             width=picture.width,
             height=picture.height,
+            texts=said_of(frame, example, self.shelf.says(kept.record)),
+            previous=frame.previous,
+            by_half=bool(example.by_half),
         )
 
     def _layer(self, kept: Kept, shown: Shown, place: Region | None, picture: Thumbnail, colour: Colour) -> LayerView:
-        overlay, text = "", shown.text
+        overlay, outline, text = "", "", shown.text
         if shown.mask is not None and picture.width:
-            overlay = mask_overlay(shown.mask, picture.width, picture.height, colour)
+            mask = mask_pictures(shown.mask, picture.width, picture.height, colour)
+            overlay, outline = mask.fill, mask.edge
             text = text or ("" if overlay else "nothing is marked")
         elif shown.heat is not None and picture.width:
             overlay = heat_overlay(shown.heat, picture.width, picture.height)
@@ -90,12 +80,12 @@ class ExampleMaker:
                 for box, score in scored
                 if (view := _box(box, score, place, self.shelf.box_name(kept.record, box.label))) is not None
             )
-        return LayerView(text=shown_text(text), boxes=boxes, overlay=overlay)
+        return LayerView(text=shown_text(text), boxes=boxes, overlay=overlay, outline=outline)
 
-    def _frame(self, kept: Kept, sample_id: str) -> _Frame:
+    def _frame(self, kept: Kept, sample_id: str) -> Frame:
         key = (kept.record.manifest_sha256, sample_id)
         if key not in self._frames:
-            self._frames[key] = _read_frame(self.shelf.holding(kept.record), sample_id)
+            self._frames[key] = read_frame(self.shelf.holding(kept.record), sample_id, self.troubles)
         return self._frames[key]
 
 
@@ -103,24 +93,6 @@ def _bounded(examples: Sequence[Example], count: int) -> Iterator[Example]:
     """Right before wrong, and no more of either than were asked for."""
     for right in (True, False):
         yield from [one for one in examples if bool(one.right) is right][:count]
-
-
-def _read_frame(holding: Holding, sample_id: str) -> _Frame:
-    row = holding.row(sample_id)
-    if row is None or holding.manifest is None:
-        return _Frame(Thumbnail("", 0, 0), None, holding.reason or "the data have no such sample")
-    question = shown_text(row.texts[0]) if row.answers and row.texts else ""
-    if not row.width or not row.height:  # a sample of texts alone
-        return _Frame(Thumbnail("", 0, 0), None, question=question)
-    place = row.region or Region(0, 0, row.width, row.height)
-    try:
-        return _Frame(_picture(row, colour=holding.manifest.colour), place, question=question)
-    except ImageError as error:
-        return _Frame(Thumbnail("", *fit(place.width, place.height)), place, error.message, question)
-
-
-def _picture(row: Row, *, colour: bool) -> Thumbnail:
-    return thumbnail(read_region(row.image, row.region, colour=colour))
 
 
 def _proportions(example: Example) -> Thumbnail:

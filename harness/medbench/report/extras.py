@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medbench.errors import PluginError
 from medbench.loading import resolve
 from medbench.protocols import Exhibits
 from medbench.report.groups import group_views
-from medbench.report.kept import Kept, Troubles, has_predictions, read_kept
+from medbench.report.kept import Kept, Troubles, has_predictions, kept_of, read_kept
 from medbench.report.payload import ExampleView, GroupView
 from medbench.report.sheets import Sheet
 from medbench.report.shelf import Shelf
@@ -32,12 +32,16 @@ class ReportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """``examples_note`` says why there is no example, or no picture; ``restricted`` that examples may not be handed on."""
+    """``examples_note`` says why there is no example, or no picture; ``restricted`` that examples may not be handed on.
+
+    ``kept_of`` says which trials of each method the groups and examples are of.
+    """
 
     groups: tuple[GroupView, ...] = ()
     examples: tuple[ExampleView, ...] = ()
     examples_note: str = ""
     restricted: bool = False
+    kept_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class ExtrasMaker:
             self.troubles.raised(f"the predictions on {sheet.task.id} cannot be analysed", error)
             return Extras(examples_note="its protocol cannot be loaded")
         kept = read_kept(sheet, sheet.task, self.store, self.troubles)
-        return self._with_examples(sheet.task, protocol, kept, group_views(sheet.task, protocol, kept, self.troubles))
+        groups = group_views(sheet.task, protocol, kept, self.troubles)
+        return replace(self._with_examples(sheet.task, protocol, kept, groups), kept_of=kept_of(sheet, kept))
 
     def _absence(self, sheet: Sheet) -> str:
         """Why no predictions of this table are read; '' where they are."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medbench.errors import MedbenchError, TrialError
+from medbench.errors import MedbenchError, PluginError, TrialError
+from medbench.leaderboard.text import fraction_name
 from medbench.records import Record
 from medbench.report.sheets import Sheet
-from medbench.report.texts import without_folder
+from medbench.report.texts import without_places
 from medbench.specs import Recipe, TaskSpec
 from medbench.store import ResultStore
 from medbench.tables.comparisons import Contender
@@ -34,16 +35,23 @@ class Troubles:
     def told(self, line: str) -> None:
         """A line that medbench made."""
         self.lines.append(line)
-        self.shown.append(without_folder(line, self.folder))
+        self.shown.append(without_places(line, self.folder))
+
+    def aside(self, line: str) -> None:
+        """A line for the terminal alone, of what the page says in its own place and in fewer words."""
+        self.lines.append(line)
 
     def raised(self, what: str, error: Exception) -> None:
         """What went wrong with ``what``. Of a stranger's exception the page gets the kind alone: its text may say anything."""
         reason = " ".join(str(error).split())
-        if isinstance(error, MedbenchError):
+        stranger = error.__cause__ if isinstance(error, PluginError) else error
+        if stranger is None or isinstance(stranger, MedbenchError):
             self.told(f"{what}: {reason}")
         else:
-            self.lines.append(f"{what}: {type(error).__name__}: {reason}")
-            self.shown.append(without_folder(f"{what}: {type(error).__name__}", self.folder))
+            self.lines.append(
+                f"{what}: {reason}" if stranger is not error else f"{what}: {type(error).__name__}: {reason}"
+            )
+            self.shown.append(without_places(f"{what}: {type(stranger).__name__}", self.folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,16 @@ def read_kept(sheet: Sheet, task: TaskSpec, store: ResultStore, troubles: Troubl
         except Exception as error:  # damaged files break their readers in any way; the other records go on
             troubles.raised(label_of(record), error)
     return kept
+
+
+def kept_of(sheet: Sheet, kept: Sequence[Kept]) -> str:
+    """Which trials ``kept`` are, in words: ``seed 0, 100 % of the training data``."""
+    seeds = {one.record.seed for one in kept}
+    if not seeds:
+        return ""
+    seed = f"seed {min(seeds)}" if len(seeds) == 1 else "the first seed of each method"
+    fractions = sheet.table.fractions
+    return f"{seed}, {fraction_name(fractions[-1])} of the training data" if len(fractions) > 1 else seed
 
 
 def has_predictions(sheet: Sheet, store: ResultStore) -> bool:

@@ -35,6 +35,8 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why there is no such p-value, where one could be expected."""
     difference: float | None = None
     """Of a reported figure: our value minus it, where the two may be compared."""
+    comparable: bool = True
+    """Whether it may stand on one axis with the others of its column; a reported figure that may not is in no chart."""
 
 
 class ColumnView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,17 +89,31 @@ class BoxView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LayerView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A truth or an answer to be drawn over the picture. ``overlay`` is a data URI of a PNG with alpha (a mask, a heat map)."""
+    """A truth or an answer to be drawn over the picture.
+
+    ``overlay`` is a data URI of a PNG with alpha (a mask, a heat map), ``outline`` one of a mask's edge, which never fades.
+    """
 
     text: str = ""
     boxes: tuple[BoxView, ...] | None = None
     overlay: str = ""
+    outline: str = ""
+
+
+class PictureView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A further picture of a sample, ``image`` as a data URI."""
+
+    image: str
+    width: int
+    height: int
 
 
 class ExampleView(msgspec.Struct, frozen=True, omit_defaults=True):
     """One test sample. ``image`` is a data URI, '' where it is not here; ``image_note`` then says why, where it should be.
 
     ``width`` and ``height`` are the picture's (or the masks') proportions in pixels, 0 where nothing is known of them.
+    ``texts`` are what the data say of the sample where that is asked about, ``previous`` the earlier image of a pair.
+    ``by_half`` says that the protocol knows no right and wrong: ``right`` then means the better half.
     """
 
     method: str
@@ -112,6 +128,9 @@ class ExampleView(msgspec.Struct, frozen=True, omit_defaults=True):
     question: str = ""
     width: int = 0
     height: int = 0
+    texts: tuple[str, ...] = ()
+    previous: PictureView | None = None
+    by_half: bool = False
 
 
 class TableView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -135,6 +154,8 @@ class TableView(msgspec.Struct, frozen=True, omit_defaults=True):
     examples: tuple[ExampleView, ...] = ()
     examples_note: str = ""
     """Why there is no example, or why their pictures are not shown (data that may not be handed on)."""
+    kept_of: str = ""
+    """Which trials of each method the groups and examples are of: a seed, and a fraction where there are several."""
 
 
 class DiagramView(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -27,7 +27,8 @@ TRUTH: Colour = (86, 180, 233)
 ANSWER: Colour = (230, 159, 0)
 HEAT: Colour = (213, 94, 0)
 _QUALITY = 80
-_FILL, _EDGE = 90, 255
+_FILL = 120
+"""Alpha of the inside of a mask, before a reader fades it: two colours that lie on each other must not become a third."""
 _LEVELS = 64
 _STRONGEST = 230
 _POWER = 0.7
@@ -57,8 +58,16 @@ def fit(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def mask_overlay(mask: Mask, width: int, height: int, colour: Colour) -> str:
-    """The mask at that size as PNG, its edge opaque and its inside translucent; '' where it has no foreground.
+@dataclass(frozen=True, slots=True)
+class MaskPictures:
+    """A mask as two data URIs of one colour: its ``fill``, light, and its opaque ``edge``; '' where it has no foreground."""
+
+    fill: str = ""
+    edge: str = ""
+
+
+def mask_pictures(mask: Mask, width: int, height: int, colour: Colour) -> MaskPictures:
+    """The mask at that size as PNGs: two of them, so that a reader can fade the fill and keep the edge.
 
     A pixel is foreground where at least half of it is, or, where nothing would be left, where any of it is.
     """
@@ -68,13 +77,17 @@ def mask_overlay(mask: Mask, width: int, height: int, colour: Colour) -> str:
 
     whole = decode_mask(mask)
     if not whole.any():
-        return ""
+        return MaskPictures()
     cover = np.asarray(Image.fromarray(whole * np.uint8(255)).resize((width, height), Image.Resampling.BOX))
     inside = cover >= 128
     if not inside.any():
         inside = cover > 0
-    edge = inside & ~ndimage.binary_erosion(inside)
-    return _palette_uri(inside.astype(np.uint8) + edge, colour, bytes([0, _FILL, _EDGE]))
+    thickness = 2 if max(width, height) > LONG_SIDE // 2 else 1  # a large picture is shown smaller than it is
+    edge = inside & ~ndimage.binary_erosion(inside, iterations=thickness)
+    fill, line = (
+        _palette_uri(one.astype(np.uint8), colour, bytes([0, alpha])) for one, alpha in ((inside, _FILL), (edge, 255))
+    )
+    return MaskPictures(fill, line)
 
 
 def heat_overlay(heat: NDArray[np.float32], width: int, height: int) -> str:

@@ -1,10 +1,12 @@
-"""Figures that papers print, as rows of their own: one for each method and source."""
+"""Figures that papers print, as rows of their own: one for each method and source, and the columns that only they have."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medbench.leaderboard.cells import Column
 from medbench.leaderboard.reported import Figure, ReportedColumn
 from medbench.leaderboard.table import Line, Table
 from medbench.leaderboard.text import percent, plain
@@ -14,21 +16,43 @@ from medbench.report.texts import finite, shown_name
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """``columns`` are those that only reported rows have; ``lines`` have cells of the table's own columns, then of these."""
+    """``columns`` are the table's own and those that only reported rows have, side by side by metric, then by fraction.
+
+    ``own`` are the places of the table's own columns in them; ``lines`` the reported rows.
+    """
 
     columns: tuple[ColumnView, ...]
+    own: tuple[int, ...]
     lines: tuple[LineView, ...]
+
+    def spread(self, cells: Sequence[Value | None]) -> tuple[Value | None, ...]:
+        """Cells of the table's own columns as cells of all."""
+        found: list[Value | None] = [None] * len(self.columns)
+        for place, cell in zip(self.own, cells, strict=True):
+            found[place] = cell
+        return tuple(found)
 
 
 def printed_of(table: Table) -> Printed:
-    """The reported rows of a table, in the order of its lines."""
-    own = {(one.metric, one.fraction): index for index, one in enumerate(table.columns)}
-    further = [one for one in table.reported if not (one.computed and (one.metric, one.fraction) in own)]
-    places = {one: len(table.columns) + index for index, one in enumerate(further)}
-    places |= {one: own[one.metric, one.fraction] for one in table.reported if one not in places}
-    width = len(table.columns) + len(further)
-    lines = [view for line in table.lines for view in _lines(line, table.reported, places, width)]
-    return Printed(tuple(_column(one) for one in further), tuple(lines))
+    """The columns of a table's page, and its reported rows in the order of its lines."""
+    computed = {(one.metric, one.fraction) for one in table.columns}
+    further = [one for one in table.reported if not (one.computed and (one.metric, one.fraction) in computed)]
+    first = {metric: place for place, metric in reversed(list(enumerate(one.metric for one in table.columns)))}
+    titles = {one.metric: one.title for one in table.columns}
+    better = {(one.metric, one.title): one.higher_is_better for one in table.columns}
+
+    def order(one: Column | ReportedColumn) -> tuple[object, ...]:
+        place = first.get(one.metric, len(table.columns) + len(further))
+        other = one.title != titles.get(one.metric)  # another reading of the metric, under the same name
+        return place, one.metric if one.metric not in first else "", other, one.title if other else "", one.fraction
+
+    every: list[Column | ReportedColumn] = sorted([*table.columns, *further], key=order)
+    index = {one: place for place, one in enumerate(every)}
+    own = tuple(index[one] for one in table.columns)
+    known = {(one.metric, one.fraction): place for one, place in zip(table.columns, own, strict=True)}
+    places = {one: index[one] if one in index else known[one.metric, one.fraction] for one in table.reported}
+    lines = [view for line in table.lines for view in _lines(line, table.reported, places, len(every))]
+    return Printed(tuple(_column(one, better.get((one.metric, one.title))) for one in every), own, tuple(lines))
 
 
 def _lines(
@@ -65,10 +89,16 @@ def _value(figure: Figure, column: ReportedColumn) -> Value:
         deviation=finite(figure.deviation),
         notes=tuple(map(shown_name, notes)),
         difference=finite(figure.difference),
+        comparable=figure.comparable,
     )
 
 
-def _column(column: ReportedColumn) -> ColumnView:
+def _column(column: Column | ReportedColumn, higher_is_better: bool | None) -> ColumnView:
     return ColumnView(
-        metric=shown_name(column.metric), title=shown_name(column.title), fraction=column.fraction, unit=column.unit
+        metric=shown_name(column.metric),
+        title=shown_name(column.title),
+        fraction=column.fraction,
+        unit=column.unit,
+        higher_is_better=higher_is_better,
+        as_released=isinstance(column, Column) and column.as_released,
     )

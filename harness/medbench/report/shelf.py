@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from medbench.datasets import locate
 from medbench.errors import MedbenchError
 from medbench.records import Record
+from medbench.report.texts import without_places
 from medbench.settings import Settings
 from medbench.specs import DatasetSpec
 
@@ -40,10 +41,11 @@ class Holding:
 
 @dataclass(slots=True)
 class Shelf:
-    """The datasets under these settings, each looked at once, when it is first asked for."""
+    """The datasets under these settings, each looked at once, when it is first asked for; ``tell`` hears what is damaged."""
 
     datasets: Mapping[str, DatasetSpec]
     settings: Settings
+    tell: Callable[[str], object] = lambda line: None
     _holdings: dict[str, Holding] = field(default_factory=dict)
 
     def holding(self, record: Record) -> Holding:
@@ -58,19 +60,33 @@ class Shelf:
     def refusal(self, record: Record) -> str:
         """Why pictures and texts of the record's data may not be embedded; '' where they may.
 
-        Generated data always may, but only the data themselves tell: a record is also marked as phantom when it is of
-        generated weights on real data.
+        Whoever holds images of another dataset is bound as that one is. Generated data always may, but only the data
+        themselves tell: a record is also marked as phantom when it is of generated weights on real data.
         """
-        spec = self.datasets.get(record.dataset)
-        own = spec is not None and OWN in spec.tags
-        if spec is not None and spec.access == "open" and not own:
+        reason = self._bound(record.dataset)
+        if not reason:
             return ""
         manifest = self.holding(record).manifest
-        if manifest is not None and manifest.phantom:
-            return ""
-        if spec is None:
+        return "" if manifest is not None and manifest.phantom else reason
+
+    def _bound(self, name: str) -> str:
+        """What binds the dataset, itself first, then those whose images it holds; of one not installed nothing is known."""
+        if name not in self.datasets:
             return "no installed plugin says whether its data may be handed on"
-        return "its data are the user's own" if own else f"its data may not be handed on (access: {spec.access})"
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            spec = self.datasets.get(one := waiting.pop(0))
+            if spec is None or one in seen:
+                continue
+            seen.add(one)
+            if OWN in spec.tags or spec.images_from is None:
+                return "its data are the user's own"
+            if spec.access != "open":
+                whose = "its data" if one == name else f"it holds images of {one}, which"
+                return f"{whose} may not be handed on (access: {spec.access})"
+            waiting += spec.images_from
+        return ""
 
     def box_name(self, record: Record, label: int) -> str:
         """The dataset's name for that class of boxes, '' where it has none."""
@@ -78,19 +94,33 @@ class Shelf:
         names = spec.box_names if spec is not None else ()
         return names[label] if 0 <= label < len(names) else ""
 
+    def says(self, record: Record) -> bool:
+        """Whether the texts of the record's data are reports or captions of its images."""
+        spec = self.datasets.get(record.dataset)
+        return spec is not None and bool(spec.supervision & {"reports", "captions"})
+
     def _look(self, name: str) -> Holding:
         spec = self.datasets.get(name)
         if spec is None:
             return Holding(None, "no installed plugin has this dataset")
-        files = locate(spec, self.settings)
-        if not files.root.is_dir():
-            return Holding(None, "the data are not on this machine")
-        info = files.info()
-        if info is None:
-            return Holding(None, f"the data are not prepared (medbench data prepare {name})")
-        from medbench.preparation import load
-
         try:
-            return Holding(load(files, info))
+            return _read(spec, self.settings)
+        except OSError as error:
+            self.tell(f"{name}: the data cannot be read: {error}")
+            return Holding(None, "the data cannot be read")
         except MedbenchError as error:
-            return Holding(None, str(error))
+            self.tell(f"{name}: {error}")
+            return Holding(None, without_places(str(error)))
+
+
+def _read(spec: DatasetSpec, settings: Settings) -> Holding:
+    """Raises `MedbenchError` for damaged data, and `OSError` where a folder cannot even be looked into."""
+    from medbench.preparation import load
+
+    files = locate(spec, settings)
+    if not files.root.is_dir():
+        return Holding(None, "the data are not on this machine")
+    info = files.info()
+    if info is None:
+        return Holding(None, f"the data are not prepared (medbench data prepare {spec.id})")
+    return Holding(load(files, info))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from medbench.leaderboard.cells import Cell, Column
 from medbench.leaderboard.table import Line
 from medbench.report.extras import Extras
-from medbench.report.payload import ColumnView, LineView, TableView, Value
+from medbench.report.payload import LineView, TableView, Value
 from medbench.report.printed import Printed, printed_of
 from medbench.report.record_views import RecordBook
 from medbench.report.sheets import Sheet
@@ -29,30 +29,31 @@ def table_view(sheet: Sheet, book: RecordBook, extras: Extras) -> TableView:
         data=shown_name(heading.data),
         phantom=heading.phantom,
         set_aside=heading.set_aside,
-        columns=(*(_column(one) for one in sheet.table.columns), *printed.columns),
+        columns=printed.columns,
         lines=_lines(sheet, printed, book),
-        ranking=sheet.ranking,
+        ranking=None if sheet.ranking is None else printed.own[sheet.ranking],
         notes=_notes(sheet),
         groups=extras.groups,
         examples=extras.examples,
         examples_note=shown_name(extras.examples_note),
+        kept_of=shown_name(extras.kept_of),
     )
 
 
 def _lines(sheet: Sheet, printed: Printed, book: RecordBook) -> tuple[LineView, ...]:
     """Methods, reported rows, floors and ceilings."""
     ours = [line for line in sheet.table.lines if line.kind != "reported"]
-    views = [_line(one, sheet.table.columns, len(printed.columns), book) for one in ours]
+    views = [_line(one, sheet.table.columns, printed, book) for one in ours]
     methods = [view for view in views if view.kind == "method"]
     return (*methods, *printed.lines, *(view for view in views if view.kind != "method"))
 
 
-def _line(line: Line, columns: Sequence[Column], further: int, book: RecordBook) -> LineView:
+def _line(line: Line, columns: Sequence[Column], printed: Printed, book: RecordBook) -> LineView:
     cells = [_value(cell, line, column, book) for column, cell in zip(columns, line.cells, strict=True)]
     return LineView(
         name=shown_name(line.name),
         kind=line.kind,
-        cells=(*cells, *[None] * further),
+        cells=printed.spread(cells),
         qualifier=shown_name(line.qualifier),
         rank=line.rank,
         contamination=line.contamination,
@@ -79,17 +80,6 @@ def _value(cell: Cell | None, line: Line, column: Column, book: RecordBook) -> V
         records=book.indices(behind),
         p_value=cell.p_value,
         untested=shown_name(cell.untested),
-    )
-
-
-def _column(column: Column) -> ColumnView:
-    return ColumnView(
-        metric=shown_name(column.metric),
-        title=shown_name(column.title),
-        fraction=column.fraction,
-        unit=column.unit,
-        higher_is_better=column.higher_is_better,
-        as_released=column.as_released,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,12 @@ from medbench.leaderboard.text import clean
 NAME_LENGTH = 300
 TEXT_LENGTH = 5_000
 _DEPTH = 8
+_PLACE = "[path]"
+_START = r"(?:file:/+|/|[A-Za-z]:[\\/]|\\\\)"
+"""How a path begins that is not relative: of POSIX, of Windows, of a share, as an address."""
+_QUOTED = re.compile(rf"""(['"`]){_START}[^'"`]*\1""")
+_BARE = re.compile(rf"""(?<![\w./~\]\\])(?!//){_START}[^\s'"`]+(?:(?<![),;:]) [^\s'"`/]+/[^\s'"`]*)*(?<![).,;:])""")
+"""A word with a slash that follows a path is taken to be of it: folders have blanks in their names."""
 
 
 def shown_name(text: str) -> str:
@@ -47,12 +54,24 @@ def finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def without_folder(line: str, folder: Path) -> str:
-    """A message without the place of ``folder`` on this machine: what stands in it reads relative to it."""
-    for place in sorted({str(folder), str(folder.absolute()), str(folder.resolve())}, key=len, reverse=True):
-        if place not in {".", "/"}:
-            line = line.replace(f"{place}/", "").replace(place, "the results folder")
-    return shown_name(line)
+def without_places(line: str, folder: Path | None = None) -> str:
+    """A message without places of this machine: what stands in ``folder`` reads relative to it, any other path is left out.
+
+    Of a relative ``folder`` the name alone stays: it may be any word.
+    """
+    line = line[: 4 * NAME_LENGTH]
+    if folder is not None:
+        if not folder.is_absolute() and folder.name:
+            line = re.sub(rf"(?<![^\s'\"`(]){re.escape(str(folder))}/", "", line)
+        for place in sorted({str(folder.absolute()), str(folder.resolve())} - {"/"}, key=len, reverse=True):
+            line = re.sub(rf"{re.escape(place)}(?:/(?=\S)|(?![\w-]))", lambda found: _inside(found[0]), line)
+    home = str(Path("~").expanduser())
+    line = line.replace(home, "/home") if len(home) > 1 else line  # a home with blanks in its name is one word then
+    return shown_name(_BARE.sub(_PLACE, _QUOTED.sub(_PLACE, line)))
+
+
+def _inside(place: str) -> str:
+    return "" if place.endswith("/") else "the results folder"
 
 
 def _cut(text: str, length: int) -> str:

@@ -74,7 +74,19 @@ report.base = (() => {
     return decimal(100 * number);
   }
 
+  /** Three significant digits as Python's `.3g` rounds and writes them, but for the zeros of an exponent. */
+  function significant(number) {
+    const size = Math.abs(number);
+    if (size === 0) return "0";
+    const [exact, lower] = size.toExponential(99).split("e");
+    let [digits, power] = size.toExponential(2).split("e");
+    if (/^\d\.\d[02468]50*$/.test(exact)) [digits, power] = [exact.slice(0, 4), lower]; // an exact half goes to the even digit
+    const text = Number(power) < -4 ? `${Number(digits)}e${power}` : String(Number(`${digits}e${power}`));
+    return number < 0 ? `-${text}` : text;
+  }
+
   function plain(number) {
+    if (Math.abs(number) < 10) return significant(number);
     const [whole, digit] = decimal(number).split(".");
     const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
     return digit === "0" ? grouped : `${grouped}.${digit}`;
@@ -114,6 +126,11 @@ report.base = (() => {
     return clipped(column.title, 60) + released + (fraction ? `, ${fractionName(column.fraction)}` : "");
   }
 
+  /** What tells a metric from others: two readings of one name are two metrics. */
+  function family(column) {
+    return JSON.stringify([column.metric, column.title]);
+  }
+
   /** Says something to those who do not see the page change. */
   function announce(text) {
     document.getElementById("status").textContent = text;
@@ -128,11 +145,13 @@ report.base = (() => {
       options.map(([key, text]) => el("option", { value: key }, text)),
     );
     node.value = value;
-    return el("div.field", {}, el("label", { for: id }, label), node);
+    const box = el("div.field", {}, el("label", { for: id }, label), node);
+    box.follow = (next) => (node.value = next); // the address may change what was chosen here
+    return box;
   }
 
   return {
     payload, el, svg, clean, clipped, name, note, lineName, format, interval, fractionName, range, count, plural, columnTitle,
-    announce, select,
+    family, announce, select,
   };
 })();

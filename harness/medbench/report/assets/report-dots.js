@@ -1,7 +1,7 @@
 "use strict";
 // Dots with intervals, a row a name: of methods in one column, or of groups with a dot a method.
 report.dots = (() => {
-  const { clipped } = report.base;
+  const { el, clipped } = report.base;
   const { plot } = report.series;
   const NARROW = 560;
   const DOT = 12;
@@ -9,7 +9,7 @@ report.dots = (() => {
 
   /**
    * `items`: {label, marks: [{value, low, high, colour, symbol, hollow, title}]}, numbers in the units of the axis.
-   * `references`: {value, label}, drawn as dashed lines.
+   * `references`: {value, label, text}, drawn as dashed lines. Gives what is to stand in the chart's box.
    */
   function draw(items, { width, axis, label, references = [] }) {
     const narrow = width < NARROW;
@@ -18,9 +18,9 @@ report.dots = (() => {
     const marks = rows.flatMap((row) => row.marks);
     const marginLeft = narrow ? 6 : Math.min(250, 18 + 6.8 * Math.max(...rows.map((row) => clipped(row.label, 34).length)));
     const limits = domain(marks, references);
-    const names = named(references, limits, marginLeft, width - 14);
+    const names = narrow ? [] : named(references, limits, marginLeft, width - 14);
     const marginTop = 6 + LINE * (names.length ? 1 + Math.max(...names.map((one) => one.row)) : 0);
-    return plot(label, {
+    const chart = plot(label, {
       width,
       height: marginTop + height + 40,
       marginTop,
@@ -50,6 +50,13 @@ report.dots = (() => {
         Plot.tip(marks, Plot.pointer({ x: "value", y: "y", title: "title", maxRadius: 24 })),
       ],
     });
+    return [chart, narrow && told(references)];
+  }
+
+  /** Dashed lines in words, where their names have no room beside the others. */
+  function told(references) {
+    const words = references.map((one) => `${clipped(one.label, 40)} ${one.text}`);
+    return words.length > 0 && el("p.dashed.quiet", {}, `Dashed: ${words.join("; ")}.`);
   }
 
   // Positions in pixels from the top; on a narrow page the name stands over its dots.
@@ -89,5 +96,5 @@ report.dots = (() => {
     });
   }
 
-  return { draw };
+  return { draw, told };
 })();

@@ -10,19 +10,29 @@ report.examples = (() => {
     const all = table.examples ?? [];
     if (!all.length && !table.examples_note) return null;
     const methods = [...new Set(all.map((example) => example.method))];
-    const body = el("div.sides", { "data-truth": "on", "data-answer": "on", style: "--overlay: 0.55" });
+    const body = el("div.sides", { "data-truth": "on", "data-answer": "on", style: "--overlay: 0.6" });
     const chosen = () => Number(state.get().examples || 0) in methods ? Number(state.get().examples || 0) : 0;
+    const options = methods.map((method, index) => [String(index), clipped(method, 60)]);
+    const control = methods.length > 1 && select("Method", options, String(chosen()), (value) => state.set({ examples: value }));
+    const about = el("p.kept.quiet");
     const show = () => {
+      if (control) control.follow(String(chosen()));
       const own = all.filter((example) => example.method === methods[chosen()]);
-      body.replaceChildren(side("Right", own.filter((example) => example.right)), side("Wrong", own.filter((example) => !example.right)));
+      about.replaceChildren("Of ", note(methods[chosen()] ?? ""), ...(table.kept_of ? [": ", note(table.kept_of)] : []), ".");
+      const [right, wrong] = [true, false].map((which) => own.filter((example) => Boolean(example.right) === which));
+      // A protocol that knows no right and wrong must not be shown as if it did.
+      const titles = own.some((example) => example.by_half) ? ["Better half", "Other half"] : ["Right", "Wrong"];
+      body.style.setProperty("--rows", String(Math.max(right.length, wrong.length, 1)));
+      body.toggleAttribute("data-halves", titles[0] !== "Right");
+      body.replaceChildren(side("right", titles[0], right), side("wrong", titles[1], wrong));
     };
     show();
-    const options = methods.map((method, index) => [String(index), clipped(method, 60)]);
     return {
       node: el("section.block", { id: "at-examples", "aria-labelledby": "h-examples" },
         el("div.block-head", {}, el("h3", { id: "h-examples", tabindex: "-1" }, "Examples"),
-          methods.length > 1 && select("Method", options, String(chosen()), (value) => state.set({ examples: value })),
+          control,
           all.some(drawn) && layers(body, all)),
+        methods.length > 0 && about,
         table.examples_note && el("p.banner.soft", { role: "note" }, note(table.examples_note)),
         all.length > 0 && body),
       update: show,
@@ -42,10 +52,10 @@ report.examples = (() => {
     return el("fieldset.choices", {}, el("legend.unseen", {}, "Over the picture"),
       toggle("truth", "Truth"), toggle("answer", "Answer"),
       overlays && el("label.field.slider", {}, el("span", {}, "Opacity"),
-        el("input", { type: "range", min: "0", max: "1", step: "0.05", value: "0.55", oninput: (event) => body.style.setProperty("--overlay", event.target.value) })));
+        el("input", { type: "range", min: "0", max: "1", step: "0.05", value: "0.6", oninput: (event) => body.style.setProperty("--overlay", event.target.value) })));
   }
 
-  function side(title, examples) {
+  function side(kind, title, examples) {
     const list = el(examples.some(picture.pictured) ? "div.cards" : "div.cards.words");
     const more = el("button.more", { type: "button" });
     let shown = 0;
@@ -57,7 +67,7 @@ report.examples = (() => {
     };
     more.addEventListener("click", grow);
     grow();
-    return el("div.side", { "data-side": title.toLowerCase() },
+    return el("div.side", { "data-side": kind },
       el("h4", {}, title, " ", el("span.quiet", {}, plural(examples.length, "sample"))),
       examples.length ? list : el("p.quiet", {}, "None among those kept."), more);
   }

@@ -1,7 +1,7 @@
 "use strict";
 // A metric by class or subgroup: dots with intervals, and the numbers.
 report.groups = (() => {
-  const { el, clipped, name, format, interval, count, select } = report.base;
+  const { el, clipped, name, note, format, interval, count, plural, select } = report.base;
   const { state, series, dots } = report;
   const STEP = 24;
 
@@ -11,16 +11,28 @@ report.groups = (() => {
     if (!views.length) return null;
     const body = el("div");
     const chosen = () => views[Number(state.get().group || 0)] ?? views[0];
-    const show = () => body.replaceChildren(...content(chosen()));
-    show();
     const options = views.map((view, index) => [String(index), clipped(`${view.grouping}: ${view.metric}`, 60)]);
+    const position = () => String(views.indexOf(chosen()));
+    const control = views.length > 1 && select("By", options, position(), (value) => state.set({ group: value }));
+    const show = () => {
+      if (control) control.follow(position());
+      body.replaceChildren(...content(chosen()));
+    };
+    show();
     return {
       node: el("section.block", { id: "at-groups", "aria-labelledby": "h-groups" },
         el("div.block-head", {}, el("h3", { id: "h-groups", tabindex: "-1" }, "Classes and subgroups"),
-          views.length > 1 && select("By", options, String(views.indexOf(chosen())), (value) => state.set({ group: value }))),
+          control),
+        kept(table, views),
         body),
       update: show,
     };
+  }
+
+  // Which trials these numbers are of: a table's own are means over seeds.
+  function kept(table, views) {
+    const methods = plural(Math.max(...views.map((view) => view.methods.length)), "method");
+    return table.kept_of && el("p.kept.quiet", {}, `Of kept predictions of the best ${methods}: `, note(table.kept_of), ".");
   }
 
   function content(view) {

@@ -49,7 +49,7 @@ report.header = (() => {
   function remembered() {
     try {
       const found = localStorage.getItem("medbench-theme") ?? "";
-      return found in THEMES ? found : "";
+      return Object.hasOwn(THEMES, found) ? found : "";
     } catch {
       return "";
     }

@@ -13,7 +13,7 @@
     const table = state.table();
     parts = {};
     main.replaceChildren(table ? tableView(table) : report.overview.draw());
-    document.title = table ? `${clean(table.title).slice(0, 120)} · ${report.base.clipped(report.base.payload.title, 60)}` : clean(report.base.payload.title);
+    document.title = table ? `${report.base.clipped(table.title, 120)} · ${report.base.clipped(report.base.payload.title, 60)}` : clean(report.base.payload.title);
   }
 
   function tableView(table) {

@@ -87,7 +87,7 @@ report.overview = (() => {
 
   /** A small strip: a tick a method, the best filled, floors dashed. */
   function strip(table, column, methods, best) {
-    const all = table.lines.filter((line) => typeof line.cells[table.ranking]?.value === "number");
+    const all = table.lines.filter((line) => line.kind !== "reported" && typeof line.cells[table.ranking]?.value === "number");
     const values = all.map((line) => line.cells[table.ranking].value);
     if (!values.length) return "";
     const [low, high] = column.unit === "plain" ? [Math.min(...values), Math.max(...values)] : [0, 1];

@@ -8,7 +8,7 @@ report.picture = (() => {
     const score = typeof example.score === "number"
       ? `${clean(example.measure ?? "") || "score"} ${Number(example.score.toPrecision(3))}` : "";
     return el("figure.example", {},
-      pictured(example) && stage(example),
+      pictured(example) && (example.previous ? pair(example) : stage(example)),
       el("figcaption", {},
         el("p.sample-id", {}, name(example.sample_id, 40), score && el("span.score", {}, score)),
         example.image_note && el("p.quiet", {}, note(example.image_note)),
@@ -17,12 +17,24 @@ report.picture = (() => {
 
   function pictured(example) {
     const layers = [example.truth, example.answer];
-    return Boolean(example.image || layers.some((layer) => layer.overlay || layer.boxes?.length));
+    return Boolean(example.image || example.previous || layers.some((layer) => layer.overlay || layer.boxes?.length));
+  }
+
+  // The earlier image of a pair beside the present one.
+  function pair(example) {
+    const earlier = example.previous;
+    return el("div.pair", {},
+      el("div", {}, el("p.quiet", {}, "Earlier"), el("div.stage", { style: ratio(earlier) },
+        safe(earlier.image) && el("img.film", { src: earlier.image, alt: `Earlier image of ${clipped(example.sample_id, 60)}`, loading: "lazy", decoding: "async" }))),
+      el("div", {}, el("p.quiet", {}, "Present"), stage(example)));
+  }
+
+  function ratio({ width, height }) {
+    return `aspect-ratio: ${width > 0 && height > 0 ? `${width} / ${height}` : "1"}`;
   }
 
   function stage(example) {
-    const ratio = example.width > 0 && example.height > 0 ? `${example.width} / ${example.height}` : "1";
-    return el("div.stage", { style: `aspect-ratio: ${ratio}` },
+    return el("div.stage", { style: ratio(example) },
       safe(example.image) && el("img.film", { src: example.image, alt: `Sample ${clipped(example.sample_id, 60)}`, loading: "lazy", decoding: "async" }),
       layer(example.truth, "truth"), layer(example.answer, "answer"));
   }
@@ -35,6 +47,7 @@ report.picture = (() => {
     const boxes = view.boxes ?? [];
     return el(`div.layer.${kind}`, {},
       safe(view.overlay) && el("img.overlay", { src: view.overlay, alt: kind === "truth" ? "Truth as a mask" : "Answer as a mask or heat map", loading: "lazy", decoding: "async" }),
+      safe(view.outline) && el("img.outline", { src: view.outline, alt: "", loading: "lazy", decoding: "async" }),
       boxes.length > 0 && svg("svg.boxes", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" },
         ["halo", "edge"].map((part) => boxes.map((box) => svg(`rect.${part}`, { x: box.x, y: box.y, width: box.width, height: box.height })))),
       boxes.map((box) => tag(box, kind)));
@@ -52,8 +65,10 @@ report.picture = (() => {
 
   function texts(example) {
     const said = (view) => view.text || (view.boxes ? boxed(view.boxes) : "");
+    const told = example.texts ?? [];
     const parts = [
       ["Question", example.question, ""],
+      ...told.map((text, index) => [told.length > 1 ? `Text ${index + 1}` : "Text", text, ""]),
       ["Truth", said(example.truth), "truth"],
       ["Answer", said(example.answer), "answer"],
     ].filter(([, text]) => text);

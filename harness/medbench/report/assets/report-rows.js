@@ -15,7 +15,7 @@ report.rows = (() => {
   function order(table) {
     const text = state.get().sort;
     const key = text.replace(/^-/, "");
-    const known = key in FIXED || columnOf(table, key) !== null;
+    const known = Object.hasOwn(FIXED, key) || columnOf(table, key) !== null;
     return known && key ? { key, descending: text.startsWith("-") } : { key: "rank", descending: false };
   }
 
@@ -77,6 +77,7 @@ report.rows = (() => {
       figure(table, line, index, shown, value),
       deviation(table, index, value),
       el("span.marks", {},
+        value.tied && el("span.unseen", {}, " best or not significantly worse"),
         value.not_above_floor && el("span.dagger", { title: "not above the best floor" }, "†", el("span.unseen", {}, " not above the best floor")),
         marks),
       spread && el("span.spread", {}, spread),

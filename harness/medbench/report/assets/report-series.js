@@ -8,15 +8,19 @@ report.series = (() => {
   const DASHES = [null, "6,3", "2,3", "8,3,2,3"];
   const FIRST = 6;
 
-  /** How each name is drawn, by its place in the list. */
+  /** How each name is drawn, by its place in the list; a muted one (`{name, muted}`) is grey and dotted, whatever its place. */
   function looks(names) {
-    return names.map((text, index) => ({
-      name: text,
-      label: clean(text),
-      colour: `var(${COLOURS[index % COLOURS.length]})`,
-      symbol: SYMBOLS[index % SYMBOLS.length],
-      dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length],
-    }));
+    return names.map((one, index) => {
+      const { name: text, muted = false } = typeof one === "string" ? { name: one } : one;
+      return {
+        name: text,
+        label: clean(text),
+        muted,
+        colour: muted ? "var(--quiet)" : `var(${COLOURS[index % COLOURS.length]})`,
+        symbol: SYMBOLS[index % SYMBOLS.length],
+        dash: muted ? "1,4" : DASHES[Math.floor(index / COLOURS.length) % DASHES.length],
+      };
+    });
   }
 
   /** The names shown at first. */
@@ -44,7 +48,7 @@ report.series = (() => {
   function sample(look) {
     const { svg } = report.base;
     const shape = d3.symbol(d3[`symbol${look.symbol[0].toUpperCase()}${look.symbol.slice(1)}`], 44)();
-    const stroked = look.symbol === "plus";
+    const stroked = look.muted || look.symbol === "plus";
     return svg("svg.sample", { viewBox: "-11 -7 22 14", width: "22", height: "14", "aria-hidden": "true" },
       svg("path", { d: "M-11,0H11", stroke: look.colour, "stroke-width": "2", "stroke-dasharray": look.dash }),
       svg("path", { d: shape, fill: stroked ? "none" : look.colour, stroke: look.colour, "stroke-width": stroked ? "2" : "1" }));

@@ -21,17 +21,17 @@ report.state = (() => {
   /** What tells a table from all others, short enough for an address. */
   function slug(table) {
     const parts = [table.task, table.recipe, table.split, `v${table.version}`, table.data, table.phantom ? "phantom" : ""];
-    return parts.filter(Boolean).map((part) => encodeURIComponent(clean(part).slice(0, 80))).join("/");
+    return parts.filter(Boolean).map((part) => encodeURIComponent(Array.from(clean(part)).slice(0, 80).join(""))).join("/");
   }
 
-  /** The address of another view; settings of a table do not travel to another one. */
+  /** The address of another view. One of a table holds none of its settings: a link drawn now would freeze them. */
   function link(changes) {
     return address({ ...merged(changes), data: hasReal && hasPhantom && isPhantom() ? "phantom" : "" });
   }
 
   function merged(changes) {
     const next = { ...current, ...changes };
-    if ("table" in changes && changes.table !== current.table) {
+    if ("table" in changes) {
       for (const key of OF_TABLE) next[key] = changes[key] ?? "";
     }
     return next;

@@ -1,7 +1,7 @@
 "use strict";
 // The table of one task: sorted by its heads, filtered by its controls, drawn a piece at a time.
 report.table = (() => {
-  const { el, clean, columnTitle, fractionName, announce, plural } = report.base;
+  const { el, clean, columnTitle, family, fractionName, announce, plural } = report.base;
   const { state, filters, rows } = report;
   const STEP = 100;
   const PARTS = [["method", ""], ["reported", "Reported by papers"], ["floor", "Trivial answers and ceilings"]];
@@ -12,7 +12,9 @@ report.table = (() => {
     const box = el("table.results", {}, el("caption.unseen", {}, `Results of ${clean(table.title)}`), head);
     const foot = el("div.table-foot");
     const scroller = el("div.scroller", { tabindex: "0", role: "region", "aria-label": "Results" }, box);
+    const bar = filters.bar(table);
     const update = (changed) => {
+      bar.follow();
       const moved = document.activeElement?.dataset?.sort;
       if (!changed || changed.has("hide")) head.replaceChildren(...heads(table));
       markOrder(table, head);
@@ -24,7 +26,7 @@ report.table = (() => {
     update(null);
     return {
       node: el("section.block", { id: "at-results", "aria-labelledby": "h-results" },
-        el("h3.unseen", { id: "h-results", tabindex: "-1" }, "Results"), filters.bar(table), scroller, foot),
+        el("h3.unseen", { id: "h-results", tabindex: "-1" }, "Results"), bar.node, scroller, foot),
       update,
     };
   }
@@ -52,7 +54,8 @@ report.table = (() => {
     if (!deep) return [el("tr", {}, start, columns.map((index) => metric(table, index, true)), end)];
     return [
       el("tr", {}, start, runs(table, columns).map(([column, length]) =>
-        el("th.number.span", { scope: "colgroup", colspan: String(length) }, columnTitle(column, { fraction: false }), " ", unit(column))), end),
+        el("th.number.span", { scope: "colgroup", colspan: String(length) },
+          el("span.clamp", { title: columnTitle(column, { fraction: false }) }, columnTitle(column, { fraction: false }), " ", unit(column)))), end),
       el("tr", {}, columns.map((index) => metric(table, index, false))),
     ];
   }
@@ -61,7 +64,7 @@ report.table = (() => {
     const found = [];
     for (const index of columns) {
       const last = found.at(-1);
-      if (last && last[0].metric === table.columns[index].metric) last[1] += 1;
+      if (last && family(last[0]) === family(table.columns[index])) last[1] += 1;
       else found.push([table.columns[index], 1]);
     }
     return found;
@@ -82,9 +85,9 @@ report.table = (() => {
   }
 
   function sortable(place, attributes, key, text, full = text, after = null) {
-    const said = full === text ? null : full;
     return el(place, { ...attributes, scope: "col" },
-      el("button.sort", { type: "button", "data-sort": key, title: said, "aria-label": said, onclick: () => sort(key) }, el("span", {}, text, after && " ", after)));
+      el("button.sort", { type: "button", "data-sort": key, title: full, "aria-label": full === text ? null : full, onclick: () => sort(key) },
+        el("span.clamp", {}, text, after && " ", after)));
   }
 
   // A metric starts with its best, all else with the smallest; a second press turns it round.

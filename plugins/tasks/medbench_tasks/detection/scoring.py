@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from medbench.errors import UnknownNameError
@@ -54,7 +55,7 @@ def replicate_boxes(table: pa.Table, names: Sequence[str]) -> dict[str, NDArray[
 def group_boxes(table: pa.Table, names: Sequence[str]) -> list[GroupValue]:
     """Each metric by class of boxes where there are several, then by sex, age band and view.
 
-    A class or group of fewer than `FEWEST` images (those that have the class) gets a note in place of a value.
+    The size of a class is the number of images that have it. One of fewer than `FEWEST` images gets a note in place of a value.
     """
     matched = Matched.of(table, names)
     return [*_by_class(matched, box_names_of(table)), *_by_attribute(matched, table)]
@@ -140,7 +141,7 @@ def _by_class(matched: Matched, names: Sequence[str]) -> Iterator[GroupValue]:
         alone = matched.of_class(label)
         for name, value in alone.values(np.ones(matched.images, np.bool_)).items():
             with_truth = sum(int((one.truths > 0).sum()) for one in alone.readings[name].detections.classes)
-            kept = value if with_truth >= FEWEST else too_few(with_truth)
+            kept = replace(value, n=with_truth) if with_truth >= FEWEST else too_few(with_truth)
             yield GroupValue(grouping="class", group=group, metric=name, value=kept)
 
 

@@ -37,6 +37,7 @@ def show_reports(table: pa.Table, recipe: GenerationRecipe, count: int) -> list[
             answer=Shown(text=columns["written"][row]),
             score=float(scores[row]),
             measure=measure,
+            by_half=True,
         )
         for row in spread(columns["sample_id"], better, scores, count)
     ]

@@ -38,6 +38,7 @@ def show_masks(table: pa.Table, count: int) -> list[Example]:
             answer=Shown(mask=answers[row]),
             score=float(dice[row]),
             measure=MEASURE,
+            by_half=True,
         )
         for row in spread(sample_ids, right, dice, count, empty=empty)
     ]
