@@ -127,6 +127,14 @@ def test_neither_replicates_nor_sample_ids_are_in_it() -> None:
     assert b"sample-of-a-patient" not in msgspec.json.encode(build([one]))
 
 
+def test_a_number_leads_to_its_own_record_where_two_methods_share_a_key() -> None:
+    records = [make_record(name, score, key="k" * 32) for name, score in (("a", 0.4), ("b", 0.6))]
+    payload = build(records)
+    for line in payload.tables[0].lines:
+        (index,) = line.cells[0].records
+        assert payload.records[index].method == line.name
+
+
 def test_printed_figures_have_rows_of_their_own() -> None:
     printed = (
         ReportedResult(method="a@resnet50", metric="map", value=0.4, fraction=1.0, recipe="standard", source="P, T1"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medbench.leaderboard.rows import trial_of
 from medbench.records import Record
 from medbench.report.payload import RecordView
 from medbench.report.texts import finite, shown_name, shown_values
@@ -13,20 +14,20 @@ from medbench.report.texts import finite, shown_name, shown_values
 
 @dataclass(slots=True)
 class RecordBook:
-    """Views of records, with their recipes and versions; ``places`` gives a record's index by its key."""
+    """Views of records, with their recipes and versions; ``places`` gives a record's index by its trial."""
 
     views: list[RecordView] = field(default_factory=list)
     recipes: list[dict[str, Any]] = field(default_factory=list)
     versions: list[dict[str, str]] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
+    places: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def indices(self, records: Iterable[Record]) -> tuple[int, ...]:
         """Where these records stand in ``views``."""
-        return tuple(self.places[record.key] for record in records)
+        return tuple(self.places[trial_of(record)] for record in records)
 
 
 def record_book(records: Sequence[Record]) -> RecordBook:
-    """The book of records, each key of which stands once among them."""
+    """The book of records, each trial of which stands once among them."""
     book = RecordBook()
     recipes: dict[str, int] = {}
     versions: dict[str, int] = {}
@@ -38,7 +39,7 @@ def record_book(records: Sequence[Record]) -> RecordBook:
         library = versions.setdefault(repr(sorted(record.provenance.versions.items())), len(book.versions))
         if library == len(book.versions):
             book.versions.append(shown_values(record.provenance.versions))
-        book.places[record.key] = len(book.views)
+        book.places[trial_of(record)] = len(book.views)
         book.views.append(_view(record, recipe, library))
     return book
 
