@@ -1,12 +1,19 @@
 """How a run is told to the plugins: who is called, who is left alone, and what is said of one that fails.
 
-A tracker costs no result. What it raises becomes a warning, said once; after three failures in a row it is left alone, so
-that a server which hangs cannot hold up every trial.
+A tracker costs no result. What it raises becomes a warning, said once; after three failures in a row it is left alone. It is
+called in a thread of its own, always the same one, and one that does not answer in time is left alone at once: a server
+that hangs cannot hold up the trials. Such a call may still go on, so the tracker is not asked again while it does, and the
+end of the process does not wait for it.
 """
 
 from __future__ import annotations
 
+import contextvars
+import queue
 import re
+import threading
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +22,16 @@ from medbench.registry import Listener, Registry
 from medbench.settings import Settings
 
 PATIENCE = 3
+TIME_LIMIT_S = 60.0
+"""For one call of a tracker."""
+TIME_A_RECORD_S = 2.0
+"""More for each record of a run that has ended: a tracker may have to log them all."""
 _LONGEST = 300
+_LONGEST_READ = 10_000
+_PASSWORD = re.compile(r"(?<=//)\S*@")
+_SECRET = re.compile(
+    r"([?&][^=&?\s]{0,40}(?:token|key|secret|passw|pwd|auth|signature|credential)[^=&?\s]{0,40}=)[^&\s]*", re.IGNORECASE
+)
 
 
 def check_trackers(registry: Registry, settings: Settings) -> None:
@@ -36,11 +52,11 @@ def check_trackers(registry: Registry, settings: Settings) -> None:
             claims[0].call(settings=settings)
         except MedbenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"tracker '{name}' cannot start: {describe(error)}") from error
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Announcer:
     """Calls the life-cycle hooks for one run, or one part of it: it remembers who failed."""
 
@@ -48,6 +64,7 @@ class Announcer:
     settings: Settings
     _failures: dict[str, int] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
+    _workers: dict[str, _Worker] = field(default_factory=dict)
 
     def announce(self, hook: str, **arguments: Any) -> list[str]:
         """Call a hook on every plugin that is to hear of it; gives the warnings that have not been said yet."""
@@ -56,12 +73,15 @@ class Announcer:
             if not self._hears(listener):
                 continue
             try:
-                listener.call(**arguments, settings=self.settings)
-            except Exception as error:  # a tracker must never cost a result
-                self._failures[listener.label] = self._failures.get(listener.label, 0) + 1
-                if listener.label not in self._told:
+                self._call(listener, {**arguments, "settings": self.settings})
+            except (Exception, SystemExit) as error:  # a tracker must never cost a result, nor the exit code
+                late = isinstance(error, _LateError)
+                failures = PATIENCE if late else self._failures.get(listener.label, 0) + 1
+                self._failures[listener.label] = failures
+                if late or listener.label not in self._told:
                     self._told.add(listener.label)
-                    warnings.append(f"{listener.label}: {hook} raised {describe(error)}")
+                    said = str(error) if late else f"raised {describe(error)}"
+                    warnings.append(f"{listener.label}: {hook} {said}")
             else:
                 self._failures.pop(listener.label, None)
         return warnings
@@ -71,10 +91,71 @@ class Announcer:
             return False
         return self._failures.get(listener.label, 0) < PATIENCE
 
+    def _call(self, listener: Listener, offered: dict[str, Any]) -> None:
+        """A tracker in its thread, any other plugin here. Raises what it raises, and `_LateError`."""
+        if listener.tracker is None:
+            listener.call(**offered)
+            return
+        worker = self._workers.get(listener.label)
+        if worker is None:
+            if any(one.stuck for one in threading.enumerate() if isinstance(one, _Worker) and one.of == listener.label):
+                raise _LateError("is left out: an earlier call of it has not ended")
+            worker = self._workers[listener.label] = _Worker(listener.label)
+            weakref.finalize(self, worker.jobs.put, None)
+            worker.start()
+        limit = TIME_LIMIT_S + TIME_A_RECORD_S * len(offered.get("records", ()))
+        worker.call(lambda: listener.call(**offered), limit)
+
+
+class _LateError(Exception):
+    """A call that did not end in time."""
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[], object]
+    done: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+
+
+class _Worker(threading.Thread):
+    """The thread of one tracker: what its library keeps by thread, or in context variables, is there in its next call."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(name=f"tracker {label}", daemon=True)
+        self.of = label
+        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._context = contextvars.copy_context()
+        self._late: _Job | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a call that was given up still goes on."""
+        return self._late is not None and not self._late.done.is_set()
+
+    def call(self, work: Callable[[], object], limit: float) -> None:
+        """Do it in the thread, and wait. Raises what it raises; `_LateError` after ``limit`` seconds."""
+        job = _Job(work)
+        self.jobs.put(job)
+        if not job.done.wait(limit):
+            self._late = job
+            raise _LateError(f"has not ended after {limit:g} s; it is left alone from here on")
+        if job.error is not None:
+            raise job.error
+
+    def run(self) -> None:
+        """Work until there is a None."""
+        while (job := self.jobs.get()) is not None:
+            try:
+                self._context.run(job.work)
+            except BaseException as error:  # raised again where it is waited for
+                job.error = error
+            job.done.set()
+
 
 def describe(error: BaseException) -> str:
-    """``ValueError: what it says``, on one line, at most 300 characters, without passwords of addresses in it."""
-    text = re.sub(r"(?<=//)[^/@\s]+@", "", str(error))
+    """``ValueError: what it says``, on one line, at most 300 characters, without passwords and tokens of addresses in it."""
+    text = _SECRET.sub(r"\1...", _PASSWORD.sub("", str(error)[:_LONGEST_READ]))
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = f"{type(error).__name__}: {' '.join(printable.split())}"
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

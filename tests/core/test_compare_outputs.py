@@ -26,7 +26,7 @@ HOSTILE = [
     "\u202eright to left",
     "x" * 10_000,
     "\udcff\x00\x1b[31m\x08\ufffe",
-    "::error::mine\n::set-output name=x::y\r\n##[error]z",
+    "::error::mine\n::set-output name=x::y\r\n##[error]z###[group]",
     "%0A::warning,title=a:b",
     "]]> & \"quotes\" 'here'",
 ]
@@ -111,7 +111,8 @@ def test_no_name_breaks_an_output(text: str, tmp_path: Path) -> None:
     assert f"t{text}" in {line["task"] for line in json.loads(json_text(comparison))["lines"]}
     json_text(comparison).encode("ascii")
     xml = ElementTree.fromstring(junit_xml(comparison))
-    assert len(list(xml.iter("testcase"))) == 3
+    assert len(list(xml.iter("testcase"))) == 4
+    assert "##[" not in json_text(comparison)
     for command in annotations_of(comparison):
         assert "\n" not in command and "\r" not in command
         level, title, message = command[2:].split(":", 2)[0], *command.split("title=", 1)[1].split("::", 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medbench.compare.sources import read_source
+from medbench.compare.sources import read_source, split_revision
 from medbench.errors import UsageError
 from medbench.records import encode
 from medbench.store import ResultStore
@@ -64,6 +64,68 @@ def test_what_lies_in_a_results_folder_beside_records_is_passed_over(results: Pa
         (results / name).write_text("{}")
     source = read_source(str(results), results)
     assert (len(source.records), source.problems) == (2, ())
+
+
+def test_the_layout_is_that_of_the_records_whatever_else_lies_there(results: Path) -> None:
+    (results / "a/b").mkdir(parents=True)
+    (results / "a/b/other.json").write_text("{}")
+    one = results / RECORD.task
+    (one / "c/d").mkdir(parents=True)
+    (one / "c/d/other.json").write_text("{}")
+    assert keys(str(one), results) == {"first", "second"}
+    above = results.parent / "board"
+    (above / "tables/old").mkdir(parents=True)
+    (above / "tables/old/first.json").write_bytes(encode(record_of(answers(0.1, 1), key="stray")))
+    ResultStore(above / "records").write_record(RECORD)
+    assert keys(str(above), results) == {"first"}
+    for path in above.rglob("first.json"):
+        path.write_text("{}")
+    source = read_source(str(above), results)
+    assert (source.records, len(source.problems)) == ((), 1) and "board/records" in source.problems[0]
+
+
+def test_a_pointer_of_git_lfs_is_told_of_as_what_it_is(results: Path) -> None:
+    (results / OTHER.task / OTHER.method_id / "second.json").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (problem,) = read_source(str(results), results).problems
+    assert problem.endswith("second.json is a pointer of Git LFS and not the record - run git lfs pull")
+    git(results, "init", "--quiet")
+    git(results, "add", ".")
+    git(results, "commit", "--quiet", "-m", "one")
+    (problem,) = read_source(f"HEAD:{OTHER.task}", results).problems
+    assert problem.startswith("HEAD:toy-det/mgca@resnet50/second.json is a pointer") and "check the revision" in problem
+
+
+def test_a_damaged_record_of_a_revision_is_named_by_its_whole_path(repository: Path) -> None:
+    path = repository / "results/toy-det/mgca@resnet50/first.json"
+    path.write_text("{")
+    path.with_name("link.json").symlink_to("first.json")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "three")
+    damaged, link = sorted(read_source("HEAD", repository).problems)
+    assert damaged.startswith("HEAD:results/toy-det/mgca@resnet50/first.json is not a valid record")
+    assert damaged.endswith("- name another revision, or commit the record anew")
+    assert link.startswith("HEAD:results/toy-det/mgca@resnet50/link.json is a symbolic link")
+    assert "toy-det/mgca@resnet50/first.json is" in read_source("HEAD:results/", repository).problems[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("v1:results", ("v1", "results")),
+        ("v1", ("v1", None)),
+        ("v1:", ("v1", "")),
+        ("v1:a:b", ("v1", "a:b")),
+        ("main@{2026-01-01 10:00:00}:results", ("main@{2026-01-01 10:00:00}", "results")),
+        ("main@{2026-01-01 10:00:00}", ("main@{2026-01-01 10:00:00}", None)),
+        ("HEAD^{/fix: it}:a{b}", ("HEAD^{/fix: it}", "a{b}")),
+    ],
+)
+def test_a_path_begins_after_the_first_colon_outside_of_braces(name: str, expected: tuple[str, str | None]) -> None:
+    assert split_revision(name) == expected
+
+
+def test_a_revision_with_colons_in_braces_is_found(repository: Path) -> None:
+    assert keys("HEAD^{/t[[:alpha:]]o}:results", repository) == {"first"}
 
 
 def test_a_damaged_record_is_told_of_and_the_others_go_on(results: Path) -> None:

@@ -13,7 +13,7 @@ from medbench.compare.changes import change_of, spread_of
 from medbench.records import Record
 from medbench.replicates import pair
 from medbench.statistics import LEAST_P
-from tests.core.compare_toys import PAIRS, alarm_rates, answers, compared, flipped, only, record_of, simulated
+from tests.core.compare_toys import PAIRS, alarm_rates, answers, compared, flipped, metric_line, record_of, simulated
 
 LEVEL = 0.05
 
@@ -26,8 +26,18 @@ LEVEL = 0.05
         ((range(3), range(3)), 0.15),
         ((range(3), range(3)), 0.5),
         ((range(3), range(10, 13)), 0.15),
+        ((range(2), range(10)), 0.5),
+        ((range(5), range(1)), 0.5),
     ],
-    ids=["one seed", "two seeds", "three seeds", "three unsteady seeds", "three other seeds"],
+    ids=[
+        "one seed",
+        "two seeds",
+        "three seeds",
+        "three unsteady seeds",
+        "three other seeds",
+        "two unsteady seeds against ten",
+        "five unsteady seeds against one",
+    ],
 )
 def test_false_alarms_of_two_hundred_null_pairs_are_no_more_than_the_level(
     seeds: tuple[range, range], noise: float
@@ -88,7 +98,20 @@ def test_the_spread_between_seeds_is_paired_where_the_seeds_are_the_same() -> No
     assert other is not None
     assert other.error == pytest.approx(((0.1**2 + 0.11**2) / 3) ** 0.5)
     assert 3.9 < other.freedom < 4
-    assert spread_of({0: 0.5}, {0: 0.5, 1: 0.6}) is None
+
+
+def test_of_sides_that_differ_in_size_the_smaller_says_how_sure_the_spread_is() -> None:
+    many = {seed: 0.5 + (seed % 2) / 10 for seed in range(10)}
+    few = spread_of({0: 0.5, 1: 0.5001}, many)
+    assert few is not None and few.freedom == 1
+
+
+def test_a_side_of_one_seed_is_taken_to_vary_as_the_other_does() -> None:
+    five = {0: 0.4, 1: 0.5, 2: 0.6, 3: 0.5, 4: 0.5}
+    there, back = spread_of(five, {0: 0.5}), spread_of({7: 0.5}, five)
+    assert there == back and there is not None
+    assert (there.error, there.freedom) == (pytest.approx(0.005**0.5 * 1.2**0.5), 4)
+    assert spread_of({0: 0.5}, {1: 0.6}) is None
 
 
 _sides = st.lists(
@@ -106,9 +129,9 @@ def test_neither_the_order_of_records_nor_the_side_matters(
     base: list[tuple[int, int]], new: list[tuple[int, int]], shuffler: random.Random
 ) -> None:
     sides = _records(base, 1), _records(new, 2)
-    there, back = only(compared(*sides)), only(compared(sides[1], sides[0]))
+    there, back = metric_line(compared(*sides)), metric_line(compared(sides[1], sides[0]))
     mixed = [shuffler.sample(side, len(side)) for side in sides]
-    assert only(compared(*mixed)) == there
+    assert metric_line(compared(*mixed)) == there
     turned = {"improved": "regressed", "regressed": "improved"}
     assert back.verdict == turned.get(there.verdict, there.verdict)
     assert there.change is not None and back.change is not None

@@ -11,7 +11,7 @@ from medbench.compare import Rules
 from medbench.compare.outcome import outcome_of
 from medbench.errors import UnknownNameError, UsageError
 from medbench.records import MetricValue, Record
-from tests.core.compare_toys import TASKS, answers, compared, flipped, only, record_of
+from tests.core.compare_toys import TASKS, answers, compared, flipped, metric_line, only, record_of
 from tests.core.record_maker import make_task
 
 BASE = answers(0.7, 1)
@@ -146,9 +146,9 @@ def test_generated_and_real_data_are_never_compared() -> None:
     assert {line.verdict for line in comparison.lines} == {"missing", "new"}
 
 
-def test_a_task_that_is_not_installed_is_shown_but_does_not_gate() -> None:
+def test_a_task_that_is_not_installed_is_shown_but_not_judged() -> None:
     comparison = compared([record_of(BASE)], [record_of(DROPPED)], {}, **GATE)
-    assert (only(comparison).verdict, outcome_of(comparison).code) == ("not gated", 2)
+    assert (only(comparison).verdict, outcome_of(comparison).code) == ("not tested", 2)
     assert "which way it is better" in only(comparison).reason
 
 
@@ -193,21 +193,34 @@ def test_two_methods_can_be_set_against_each_other() -> None:
 
 def test_notes_say_what_an_interval_does_not_hold() -> None:
     three = [record_of(answers(0.7, seed), seed=seed) for seed in range(3)]
-    line = only(compared(three, [record_of(DROPPED)]))
+    line = metric_line(compared(three, [record_of(DROPPED)]))
     assert line.seeds == (3, 1)
-    assert [note.partition(":")[0] for note in line.notes] == ["one seed on a side", "other seeds on the two sides"]
+    assert line.notes[0].startswith("one seed on a side: its training noise is taken to be")
+    assert line.notes[1].startswith("other seeds on the two sides")
+    line = only(compared([record_of(BASE)], [record_of(DROPPED)]))
+    assert "the level does not hold" in line.notes[0]
     again = only(compared([record_of(BASE, key="k")], [record_of(DROPPED, key="k")]))
     assert any("the same trial gave other numbers" in note for note in again.notes)
 
 
-def test_points_are_of_the_metrics_unit() -> None:
+def test_a_tolerance_is_of_percent_or_of_one_metric() -> None:
+    sides = [record_of(BASE)], [record_of(DROPPED)]
     rank = make_task().metrics[0]
-    tasks = {"toy-det": make_task(metrics=(type(rank)(name="map", title="rank", unit="plain"),))}
-    assert only(compared([record_of(BASE)], [record_of(DROPPED)], tasks)).verdict == "within tolerance"
-    assert only(compared([record_of(BASE)], [record_of(DROPPED)], TASKS)).verdict == "regressed"
+    plain = {"toy-det": make_task(metrics=(type(rank)(name="map", title="rank", unit="plain"),))}
+    assert only(compared(*sides, plain, tolerance=20.0)).verdict == "regressed"
+    assert only(compared(*sides, plain, tolerances={"map": 0.14})).verdict == "regressed"
+    assert only(compared(*sides, plain, tolerances={"map": 0.16})).verdict == "within tolerance"
+    assert only(compared(*sides, TASKS, tolerance=14.0)).verdict == "regressed"
+    assert only(compared(*sides, TASKS, tolerances={"map": 16.0})).verdict == "within tolerance"
+    assert only(compared(*sides, TASKS, tolerance=20.0, tolerances={"map": 14.0})).verdict == "regressed"
+    with pytest.raises(UnknownNameError, match="did you mean 'map'"):
+        compared(*sides, tolerances={"mapp": 1.0})
 
 
-@pytest.mark.parametrize("wrong", [{"tolerance": -1}, {"tolerance": float("nan")}, {"level": 0}, {"metrics": " ,"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"tolerance": -1}, {"tolerance": float("nan")}, {"tolerances": {"map": -1}}, {"level": 0}, {"metrics": " ,"}],
+)
 def test_rules_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Rules(**wrong)

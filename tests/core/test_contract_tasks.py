@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from medbench.errors import UnknownNameError
 from medbench.protocols import Example, GroupValue, ReliabilityBin, Shown, TrialContext, TrialOutcome
@@ -22,6 +23,7 @@ from medbench.registry import Registry
 from medbench.specs import MetricSpec, Recipe, TaskSpec
 from medbench.statistics import REPLICATES, bootstrap_mean, patient_counts, weighted_sums
 from medbench.testing.contract import Report
+from medbench.testing.score_checks import said
 from medbench.testing.spec_checks import check_task_spec
 from medbench.testing.task_checks import TaskTrial, check_task, task_report
 
@@ -147,12 +149,73 @@ class Online(Brightness):
         raise AssertionError("nobody answers to that name")
 
 
+class Keeps(Brightness):
+    """Scores with what it kept of its run."""
+
+    def __init__(self) -> None:
+        self.kept: float | None = None
+
+    def run(self, context: TrialContext) -> TrialOutcome:
+        self.kept = 0.25
+        return super().run(context)
+
+    def score(self, *rest: Any) -> Any:
+        found = super().score(*rest)
+        return found if self.kept is None else _changed(found, value=found["accuracy"].value + 1e-3)
+
+
+class Outside(Brightness):
+    def score(self, *rest: Any) -> Any:
+        return _changed(super().score(*rest), value=0.99, low=0.1, high=0.2)
+
+
+class Negative(Brightness):
+    def score(self, *rest: Any) -> Any:
+        return _changed(super().score(*rest), value=-0.4, low=-0.5, high=-0.3)
+
+
+class OtherSpread(Brightness):
+    def replicates(self, *rest: Any) -> Any:
+        return {"accuracy": 1.5 - super().replicates(*rest)["accuracy"]}
+
+
+class UnrankedReplicates(Brightness):
+    def replicates(self, *rest: Any) -> Any:
+        return {}
+
+
+class ByAnswers(Brightness):
+    """Draws that depend on what is answered: of two methods they are not the same."""
+
+    def replicates(self, task: Any, recipe: Any, predictions: Predictions) -> Any:
+        rows = predictions.sort_by("sample_id")
+        right = rows.column("right").to_numpy()
+        seed = int.from_bytes(right.astype(np.uint8).tobytes()[:8], "little")
+        counts = patient_counts(rows.column("patient_id").to_pylist(), seed=seed)
+        sums = weighted_sums(np.stack([right, np.ones(len(right))], axis=1), counts)
+        return {"accuracy": sums[:, 0] / sums[:, 1]}
+
+
+class SeedsAll(Brightness):
+    def score(self, *rest: Any) -> Any:
+        np.random.seed(3)
+        return super().score(*rest)
+
+
+class Threads(Brightness):
+    def run(self, context: TrialContext) -> TrialOutcome:
+        torch.set_default_dtype(torch.float64)
+        return super().run(context)
+
+
 class Mute:
     """No protocol at all."""
 
 
 PROTOCOLS = (Brightness, Percent, NoInterval, Undefined, ByOrder, Counts, Random, NoFloor, Stranger, FewReplicates)
-PROTOCOLS += (OwnReplicates, WrongFirst, Online, Mute)
+PROTOCOLS += (OwnReplicates, WrongFirst, Online, Mute, Outside, Negative, OtherSpread, ByAnswers, SeedsAll, Threads)
+PROTOCOLS += (UnrankedReplicates,)
+KEEPS = Keeps()
 GOOD = Brightness()
 
 
@@ -191,9 +254,15 @@ def test_a_method_of_choice_is_what_it_is_tried_with(toy: ModuleType, registry: 
         ("percent", "accuracy of the method: it is 53.0"),
         ("nointerval", "it has no interval: medbench.statistics draws one over patients"),
         ("undefined", "it is undefined and does not say why"),
+        ("outside", "it is 0.99 (0.1 to 0.2), far outside of its interval"),
+        ("negative", "it is -0.4 (-0.5 to -0.3), below 0"),
+        ("otherspread", "the replicates of accuracy run from"),
+        ("byanswers", "the replicates of accuracy are over other draws when the answers are others"),
+        ("seedsall", "scoring it changed numpy's random generator"),
+        ("threads", "running it changed torch's default dtype"),
         ("byorder", "accuracy is another when the rows are in another order"),
         ("counts", "accuracy is another from the kept predictions"),
-        ("random", "two runs with one seed give two values of accuracy"),
+        ("random", "two runs with one seed give two values of accuracy: "),
         ("nofloor", "it has no floor: give TrialOutcome.floors"),
         ("stranger", "the predictions of 'model' are not one for each test sample"),
         ("fewreplicates", "gave replicates of accuracy of shape (3,)"),
@@ -206,6 +275,25 @@ def test_a_method_of_choice_is_what_it_is_tried_with(toy: ModuleType, registry: 
 def test_a_fault_is_named(protocol: str, words: str, toy: ModuleType, registry: Registry, tmp_path: Path) -> None:
     found = lines(replace(toy.TASK, loader=f"{__name__}:a_{protocol}"), registry, tmp_path)
     assert any(words in line for line in found), found
+
+
+def test_what_a_protocol_keeps_of_its_run_is_not_there_later(
+    toy: ModuleType, registry: Registry, tmp_path: Path
+) -> None:
+    found = lines(replace(toy.TASK, loader=f"{__name__}:KEEPS"), registry, tmp_path)
+    assert any("accuracy is another from the kept predictions in a process of its own" in line for line in found), found
+
+
+def test_two_runs_that_differ_are_told_with_their_intervals() -> None:
+    value = MetricValue(0.5, 0.4, 0.6, n=9)
+    assert said(value) == "0.5 (0.4 to 0.6)"
+
+
+def test_a_ranking_metric_without_replicates_is_told(toy: ModuleType, registry: Registry, tmp_path: Path) -> None:
+    spec = replace(toy.TASK, loader=f"{__name__}:a_unrankedreplicates")
+    report = Report.of(spec.id, check_task(spec, registry, tmp_path, TaskTrial()))
+    assert not report.findings, report.text
+    assert any("accuracy, which ranks, has no replicates" in one.line for one in report.left_out)
 
 
 def test_the_toy_offers_no_analysis_and_that_is_said(registry: Registry) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,72 @@ def test_a_failure_is_said_once_and_a_listener_that_goes_on_failing_is_left_alon
     assert len(plugins.heard("sound_one")) == 6
 
 
+def test_a_listener_that_exits_costs_neither_the_run_nor_its_exit_code(plugins: Plugins) -> None:
+    text = "import sys\n@hookimpl\ndef medbench_trial_finished(record):\n    sys.exit(0)\n"
+    for name, more in (("exiting_tracker", READY), ("exiting_listener", "")):
+        announcer = Announcer(Registry([plugins(name, more + text)]), turn_on(Settings(), "exiting_tracker"))
+        (said,) = announcer.announce("medbench_trial_finished", record=1)
+        assert said.endswith("medbench_trial_finished raised SystemExit: 0")
+    ready = "import sys\n@hookimpl\ndef medbench_tracker_ready():\n    sys.exit(0)\n"
+    with pytest.raises(PluginError, match=r"^tracker 'exiting_start' cannot start: SystemExit: 0$"):
+        check_trackers(Registry([plugins("exiting_start", ready)]), turn_on(Settings(), "exiting_start"))
+
+
+def test_a_tracker_that_hangs_is_left_alone_until_its_call_has_ended(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = (
+        "import threading\nleave = threading.Event()\n"
+        "@hookimpl\ndef medbench_trial_finished(record):\n    heard.append(record)\n    leave.wait(30)\n"
+        "@hookimpl\ndef medbench_run_finished(records):\n    heard.append(records)\n"
+    )
+    registry = Registry([plugins("hanging_one", READY + hanging), plugins("brisk_one", READY + OLD)])
+    settings = turn_on(Settings(), "hanging_one,brisk_one")
+    announcer = Announcer(registry, settings)
+    monkeypatch.setattr("medbench.lifecycle.TIME_LIMIT_S", 0.05)
+    (said,) = announcer.announce("medbench_trial_finished", record=1)
+    assert "hanging_one" in said and said.endswith("has not ended after 0.05 s; it is left alone from here on")
+    assert announcer.announce("medbench_trial_finished", record=2) == []
+    (said,) = Announcer(registry, settings).announce("medbench_run_finished", records=[])
+    assert said.endswith("medbench_run_finished is left out: an earlier call of it has not ended")
+    assert (plugins.heard("hanging_one"), plugins.heard("brisk_one")) == ([1], [1, 2])
+    __import__("hanging_one").leave.set()
+    (thread,) = [one for one in threading.enumerate() if "hanging_one" in one.name]
+    while getattr(thread, "stuck", False):
+        time.sleep(0.01)
+    monkeypatch.setattr("medbench.lifecycle.TIME_LIMIT_S", 30.0)
+    assert Announcer(registry, settings).announce("medbench_run_finished", records=[]) == []
+    assert plugins.heard("hanging_one") == [1, []]
+
+
+def test_a_run_that_ended_has_more_time_the_more_records_it_has(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "import time\n@hookimpl\ndef medbench_run_finished(records):\n    time.sleep(0.2)\n    heard.append(1)\n"
+    announcer = Announcer(Registry([plugins("slow_one", READY + slow)]), turn_on(Settings(), "slow_one"))
+    monkeypatch.setattr("medbench.lifecycle.TIME_LIMIT_S", 0.01)
+    assert announcer.announce("medbench_run_finished", records=[1] * 20) == []
+    assert plugins.heard("slow_one") == [1]
+
+
+def test_a_tracker_is_always_called_in_the_same_thread_and_context(plugins: Plugins) -> None:
+    keeping = (
+        "import contextvars, threading\nopened = contextvars.ContextVar('opened', default=0)\n"
+        "@hookimpl\ndef medbench_trial_finished(record):\n"
+        "    heard.append((threading.get_ident(), opened.get()))\n    opened.set(record)\n"
+    )
+    announcer = Announcer(Registry([plugins("keeping_one", READY + keeping)]), turn_on(Settings(), "keeping_one"))
+    for number in (1, 2):
+        assert announcer.announce("medbench_trial_finished", record=number) == []
+    (first, second) = plugins.heard("keeping_one")
+    assert first[0] == second[0] != threading.get_ident()  # type: ignore[index]
+    assert (first[1], second[1]) == (0, 1)  # type: ignore[index]
+    thread = next(one for one in threading.enumerate() if one.ident == first[0])  # type: ignore[index]
+    del announcer
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_failures_that_are_not_in_a_row_do_not_add_up(plugins: Plugins) -> None:
     odd = "@hookimpl\ndef medbench_trial_finished(record):\n    heard.append(record)\n    1 / (record % 2)\n"
     announcer = Announcer(Registry([plugins("odd_one", odd)]), Settings())
@@ -125,6 +193,23 @@ def test_what_a_failure_says_is_one_short_line_without_passwords() -> None:
     assert text.startswith("ValueError: no answer from https://host/x [31m yyy")
     assert len(text) == 300
     assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no answer from https://me:sec/ret@host/x", "no answer from https://host/x"),
+        ("https://me:p@ss@host/x", "https://host/x"),
+        ("https://host/x?a=1&api_key=secret&b=2", "https://host/x?a=1&api_key=...&b=2"),
+        ("https://host/x?X-Amz-Signature=secret", "https://host/x?X-Amz-Signature=..."),
+        ("https://host/x?Access_Token=secret", "https://host/x?Access_Token=..."),
+        ("https://host/x?password=secret refused", "https://host/x?password=... refused"),
+        ("https://host/x?page=2", "https://host/x?page=2"),
+    ],
+)
+def test_no_secret_of_an_address_is_told(text: str, told: str) -> None:
+    assert describe(ValueError(text)) == f"ValueError: {told}"
+    assert len(describe(ValueError(f"{text}?token//" * 5000))) <= 300
 
 
 @pytest.fixture

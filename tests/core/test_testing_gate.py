@@ -34,6 +34,8 @@ def folders(tmp_path: Path) -> Path:
 def test_numbers_that_hold_pass_and_a_drop_raises_with_the_table(folders: Path) -> None:
     assert hold_numbers("base", "noise", folder=folders).counts() == {"within noise": 1}
     assert hold_numbers(folders / "base", folders / "drop", tolerance=20).counts() == {"within tolerance": 1}
+    name = hold_numbers("base", "base", folder=folders).lines[0].metric
+    assert hold_numbers("base", "drop", folder=folders, tolerances={name: 20}).counts() == {"within tolerance": 1}
     with pytest.raises(AssertionError, match=r"fails \(1 regressed\)") as caught:
         hold_numbers("base", "drop", folder=folders)
     assert "-15.00 [" in str(caught.value)

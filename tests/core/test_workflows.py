@@ -79,9 +79,19 @@ def test_the_how_to_calls_the_gate_with_inputs_that_it_has() -> None:
     inputs = loaded(ROOT / ".github/workflows/medbench-gate.yml")[True]["workflow_call"]["inputs"]  # YAML reads "on" so
     callers = [yaml.safe_load(text) for kind, text in _FENCE.findall(HOWTO.read_text()) if kind == "yaml"]
     given = [job["with"] for caller in callers for job in caller["jobs"].values() if "with" in job]
-    assert given
+    required = {name for name, one in inputs.items() if one.get("required")}
+    assert given and required == {"base", "install"}
     for one in given:
-        assert set(one) <= set(inputs) and "base" in one
+        assert required <= set(one) <= set(inputs)
+        assert "medbench @ git+https://" in one["install"]  # it is on no index
+
+
+def test_no_pull_request_of_a_stranger_runs_on_a_machine_of_ones_own() -> None:
+    callers = [yaml.safe_load(text) for kind, text in _FENCE.findall(HOWTO.read_text()) if kind == "yaml"]
+    own = [job for one in callers for job in one["jobs"].values() if "self-hosted" in job["with"].get("runs-on", "")]
+    assert own
+    for job in own:
+        assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
 
 
 def test_every_command_of_the_how_to_is_valid() -> None:

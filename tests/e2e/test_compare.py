@@ -47,6 +47,7 @@ def test_noise_passes_and_a_planted_drop_fails(home: Shell) -> None:
     assert "fails (1 regressed): 1 regressed" in failed.stdout
     assert failed.stderr.splitlines()[-1] == "error: the gate fails: 1 regressed"
     home("compare", "base", "drop", "--fail-on-regression", "--tolerance", "20")
+    home("compare", "base", "drop", "--fail-on-regression", "--tolerance", "0.5", "--tolerance", "accuracy=20")
 
 
 def test_revisions_are_compared_as_folders_are(home: Shell) -> None:
@@ -85,6 +86,13 @@ def test_other_weights_are_refused_until_they_are_allowed(home: Shell) -> None:
     home("compare", "base", "other", "--fail-on-regression", "--allow", "split,weights")
 
 
+def test_a_drop_does_not_pass_where_the_old_records_lie_beside_it(home: Shell) -> None:
+    keep(home.folder / "noise", DROP, checkpoint_sha256="f" * 64)
+    gate = ("compare", "base", "noise", "--fail-on-regression", "--allow")
+    assert "several sets of records fit" in home(*gate, "weights", code=2).stdout
+    assert "1 new" in home(*gate, "extra").stdout
+
+
 def test_missing_and_damaged_records(home: Shell) -> None:
     keep(home.folder / "base", BASE, variant="weighted")
     home("compare", "base", "noise", "--fail-on-regression")
@@ -101,6 +109,9 @@ def test_missing_and_damaged_records(home: Shell) -> None:
         (["nothing", "noise"], "'nothing'"),
         (["--", "--help", "noise"], "'--help'"),
         (["base", "noise", "--metrics", "acuracy"], "did you mean 'accuracy'?"),
+        (["base", "noise", "--tolerance", "much"], "the tolerance is 'much'"),
+        (["base", "noise", "--tolerance", "1,2"], "two tolerances of percent"),
+        (["base", "noise", "--tolerance", "acuracy=1"], "did you mean 'accuracy'?"),
         (["base", "noise", "--method-base", "toy", "--method-new", "none"], "nothing could be compared"),
     ],
 )

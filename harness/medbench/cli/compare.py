@@ -20,13 +20,27 @@ if TYPE_CHECKING:
 @click.argument("new", metavar="NEW")
 @click.option("--fail-on-regression", is_flag=True, help="Exit 1 where a gating metric regressed.")
 @click.option("--fail-on-missing", is_flag=True, help="Exit 1 where NEW lacks something that BASE has.")
-@click.option("--tolerance", type=float, default=0.5, show_default=True, metavar="POINTS", help="A drop that is borne.")
-@click.option("--level", type=float, default=0.05, show_default=True, help="Chance of a false alarm over all tests.")
+@click.option(
+    "--tolerance",
+    multiple=True,
+    metavar="POINTS",
+    help="A drop that is borne: POINTS of percent (default 0.5), or NAME=POINTS of a metric's own unit; may be repeated.",
+)
+@click.option(
+    "--level",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Chance of a false alarm over all tests. It does not hold for training noise where each side has one seed.",
+)
 @click.option(
     "--metrics", default="ranking", show_default=True, metavar="NAMES", help="What gates: ranking, all, or names."
 )
 @click.option(
-    "--allow", multiple=True, metavar="KIND", help="Compare in spite of: weights, recipe, split, version, precision."
+    "--allow",
+    multiple=True,
+    metavar="KIND",
+    help="Compare in spite of: weights, recipe, split, version, precision, extra.",
 )
 @click.option("--method-base", metavar="METHOD", help="With --method-new: set this method of BASE ...")
 @click.option("--method-new", metavar="METHOD", help="... against that of NEW, as id or id@variant.")
@@ -39,7 +53,7 @@ def compare_command(
     new: str,
     fail_on_regression: bool,
     fail_on_missing: bool,
-    tolerance: float,
+    tolerance: tuple[str, ...],
     level: float,
     metrics: str,
     allow: tuple[str, ...],
@@ -52,21 +66,26 @@ def compare_command(
     """Compare two sets of records: per task and metric the change, its interval, and a verdict.
 
     BASE and NEW are each a record, a folder of records, or a git revision: REV (its leaderboards/records, else results) or
-    REV:PATH. A path that exists wins. Records of other splits, recipes, weights, versions or precision are refused.
+    REV:PATH. A path that exists wins. Records of other splits, recipes, weights, versions or precision are refused. For a gate
+    so are records of one side beside those that agree, unless --allow extra passes over them.
 
     \b
     Exit codes:
       0  nothing that was asked for fails
-      1  --fail-on-regression: a drop beyond the tolerance that is significant;
-         --fail-on-missing: something of BASE is missing in NEW;
+      1  --fail-on-regression: a drop beyond the tolerance that is significant,
+         or a gating metric that is no longer defined in NEW;
+         --fail-on-missing: something of BASE is missing in NEW, seeds too;
          with either: a record that cannot be read
       2  misuse; nothing could be compared; with --fail-on-regression also
-         where something is refused or no gating metric could be tested
+         where something is refused, or a gating metric of what both sides
+         have could not be tested
     """
     from medbench.compare import Rules, compare
 
+    common, of_metrics = _tolerances(tolerance)
     rules = Rules(
-        tolerance=tolerance,
+        tolerance=common,
+        tolerances=of_metrics,
         level=level,
         metrics=metrics,
         allow=frozenset(kind.strip() for part in allow for kind in part.split(",") if kind.strip()),
@@ -76,6 +95,26 @@ def compare_command(
     )
     comparison = compare(base, new, load_registry().tasks, rules, Path.cwd())
     return _tell(comparison, form, junit, github)
+
+
+def _tolerances(given: tuple[str, ...]) -> tuple[float, dict[str, float]]:
+    """The common one, and those of metrics; commas may stand for repetition."""
+    common: list[float] = []
+    of_metrics: dict[str, float] = {}
+    for part in [part.strip() for text in given for part in text.split(",")]:
+        name, _, value = part.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError as error:
+            fix = "give points, as 0.5, or a metric's, as NAME=0.5"
+            raise UsageError(f"the tolerance is '{part}'", fix=fix) from error
+        if (name.strip() in of_metrics) if name else common:
+            raise UsageError(f"two tolerances of {name.strip() or 'percent'}", fix="give one")
+        if name:
+            of_metrics[name.strip()] = number
+        else:
+            common.append(number)
+    return common[0] if common else 0.5, of_metrics
 
 
 def _methods(base: str | None, new: str | None) -> tuple[str, str] | None:

@@ -1,10 +1,11 @@
 """The change of one metric between two sets of seeds, its 95 % interval and its p-value: patients and training both vary.
 
-Patients: the paired bootstrap of `medbench.replicates`. Training: with two seeds or more on both sides, the spread between
-seeds is added as a t variate on its degrees of freedom, times the standard error of the mean over seeds. That spread holds
-what differs between seeds from patient to patient too, so this share is taken out of the bootstrap: nothing counts twice,
-and the whole is never less than the bootstrap alone. The distribution of the change is the sum of the two, worked out
-exactly, without drawing; so it is the same on every machine, and BASE and NEW exchanged give it with its sign turned.
+Patients: the paired bootstrap of `medbench.replicates`. Training: the spread between seeds is added as a t variate on its
+degrees of freedom, times the standard error of the mean over seeds; a side of one seed is taken to vary as the other does,
+and with one seed a side nothing is known of it. That spread holds what differs between seeds from patient to patient too,
+so this share is taken out of the bootstrap: nothing counts twice, and the whole is never less than the bootstrap alone. The
+distribution of the change is the sum of the two, worked out exactly, without drawing; so it is the same on every machine,
+and BASE and NEW exchanged give it with its sign turned.
 """
 
 from __future__ import annotations
@@ -70,16 +71,24 @@ def change_of(base: Sequence[Record], new: Sequence[Record], metric: str) -> Cha
 
 
 def spread_of(base: dict[int, float], new: dict[int, float]) -> Spread | None:
-    """From values by seed: paired where both sides have the same seeds, else Welch's; None with fewer than two on a side."""
-    if min(len(base), len(new)) < 2:
+    """From values by seed; None with one seed a side.
+
+    Paired where both sides have the same seeds. Else the variances add up, as in Welch's test; but Welch's degrees of freedom
+    promise too much of a side of two or three seeds beside a larger one, so that where the numbers differ those of the smaller
+    side stand. A side of one seed has the deviation and the degrees of freedom of the other.
+    """
+    fewer, more = sorted((base, new), key=len)
+    if len(more) < 2:
         return None
+    if len(fewer) == 1:
+        return Spread(statistics.stdev(more.values()) * math.sqrt(1 + 1 / len(more)), len(more) - 1)
     if base.keys() == new.keys():
         return Spread(statistics.stdev(new[seed] - base[seed] for seed in base) / math.sqrt(len(base)), len(base) - 1)
-    shares = [(statistics.variance(side.values()) / len(side), len(side) - 1) for side in (base, new)]
-    total = sum(share for share, _ in shares)
-    if total == 0:
-        return Spread(0.0, len(base) + len(new) - 2)
-    return Spread(math.sqrt(total), total**2 / sum(share**2 / freedom for share, freedom in shares))
+    shares = [statistics.variance(side.values()) / len(side) for side in (base, new)]
+    total, freedom = sum(shares), len(fewer) - 1
+    if total == 0 or len(fewer) < len(more):
+        return Spread(math.sqrt(total), freedom)
+    return Spread(math.sqrt(total), freedom * total**2 / sum(share**2 for share in shares))
 
 
 def _tested_change(
@@ -103,8 +112,9 @@ def _tested_change(
     whole = draws = differences[defined]
     spread = spread_of(base_values, new_values)
     if spread is not None:
-        seeds = [after - before] if base_values.keys() == new_values.keys() else [before, after]
-        draws = _patients_alone(draws, [one[:, defined] for one in seeds], spread)
+        draws = _patients_alone(
+            draws, _variance_between(before[:, defined], after[:, defined], base_values, new_values), spread
+        )
     patients = min(record.patients for record in (*base, *new))
     student = float(student_tail(whole.mean(keepdims=True), whole.std(keepdims=True), patients)[0])
     return _tested(difference, draws, spread, student)
@@ -117,11 +127,25 @@ def _replicates(record: Record, metric: str) -> NDArray[np.float64]:
     return np.asarray(mean_replicates([record], metric), np.float64)
 
 
-def _patients_alone(
-    draws: NDArray[np.float64], seeds: Sequence[NDArray[np.float64]], spread: Spread
-) -> NDArray[np.float64]:
-    """``draws`` (R,) pulled together by the share of their variance that the spread between ``seeds`` (S, R) holds already."""
-    held = sum(float((one - one.mean(axis=0)).var(axis=1).sum()) / (len(one) - 1) / len(one) for one in seeds)
+def _variance_between(
+    before: NDArray[np.float64], after: NDArray[np.float64], base_values: dict[int, float], new_values: dict[int, float]
+) -> float:
+    """What the change varies by as the draws of patients do, since seeds differ from patient to patient: as in `spread_of`."""
+    if base_values.keys() == new_values.keys():
+        return _variance(after - before) / len(before)
+    fewer, more = sorted((before, after), key=len)
+    if len(fewer) == 1:
+        return _variance(more) * (1 + 1 / len(more))
+    return _variance(before) / len(before) + _variance(after) / len(after)
+
+
+def _variance(seeds: NDArray[np.float64]) -> float:
+    """Over draws, of one of the seeds (S, R) about their mean."""
+    return float((seeds - seeds.mean(axis=0)).var(axis=1).sum()) / (len(seeds) - 1)
+
+
+def _patients_alone(draws: NDArray[np.float64], held: float, spread: Spread) -> NDArray[np.float64]:
+    """``draws`` (R,) pulled together by the share of their variance that the spread holds already."""
     whole, centre = float(draws.var()), float(draws.mean())
     if whole == 0:
         return draws

@@ -12,13 +12,17 @@ FORMAT = 1
 
 
 def json_text(comparison: Comparison) -> str:
-    """``lines`` with numbers as shares of 1, ``counts`` by verdict, and the ``outcome``. ASCII alone, whatever the names."""
+    """``lines`` with numbers as shares of 1, ``counts`` by verdict, and the ``outcome``. ASCII alone, whatever the names.
+
+    GitHub's runner takes ``##[`` for the beginning of a command wherever it stands, so it is written otherwise.
+    """
     rules, outcome = comparison.rules, outcome_of(comparison)
     document = {
         "format": FORMAT,
         "outcome": {"code": outcome.code, "reasons": list(outcome.reasons)},
         "rules": {
             "tolerance": rules.tolerance,
+            "tolerances": dict(sorted(rules.tolerances.items())),
             "level": rules.level,
             "metrics": list(rules.metric_names),
             "allow": sorted(rules.allow),
@@ -30,7 +34,7 @@ def json_text(comparison: Comparison) -> str:
         "problems": list(comparison.problems),
         "lines": [_line(line) for line in comparison.lines],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json.dumps(document, indent=1).replace("##[", r"\u0023\u0023[") + "\n"
 
 
 def _line(line: Line) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import secrets
 from pathlib import Path
 
-from medbench.compare.outcome import fails, outcome_of
+from medbench.compare.outcome import fails, leaves_open, outcome_of
 from medbench.compare.summary import label_of, markdown_text, sentence_of
 from medbench.compare.verdicts import VERDICTS, Comparison, Line
 from medbench.errors import StoreError
@@ -23,7 +23,7 @@ def annotations_of(comparison: Comparison) -> list[str]:
     The worst come first: the runner shows ten of a step.
     """
     found = [
-        _command("error" if fails(line, comparison) else "warning", label_of(line), sentence_of(line))
+        _command(_level(line, comparison), label_of(line), sentence_of(line))
         for line in sorted(comparison.lines, key=lambda one: VERDICTS.index(one.verdict))
         if _wants_a_look(line)
     ]
@@ -48,6 +48,10 @@ def write_step_summary(comparison: Comparison, path: Path) -> None:
             file.write(markdown_text(comparison) + "\n")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}", fix="check GITHUB_STEP_SUMMARY") from error
+
+
+def _level(line: Line, comparison: Comparison) -> str:
+    return "error" if fails(line, comparison) or leaves_open(line, comparison) else "warning"
 
 
 def _wants_a_look(line: Line) -> bool:

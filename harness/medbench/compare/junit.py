@@ -1,10 +1,13 @@
-"""A comparison as JUnit XML, which CI systems show as tests: a case for each gating metric and each unit not compared."""
+"""A comparison as JUnit XML, which CI systems show as tests: a case for each gating metric and each unit not compared.
+
+An undecided comparison has a case of its own with an error: a CI system must not show it as passed.
+"""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from medbench.compare.outcome import fails
+from medbench.compare.outcome import fails, leaves_open, outcome_of
 from medbench.compare.summary import label_of, sentence_of
 from medbench.compare.verdicts import Comparison, Line
 from medbench.leaderboard.text import clean
@@ -21,9 +24,13 @@ _SHOWN_AS = {
 def junit_xml(comparison: Comparison) -> bytes:
     """Valid XML whatever the names hold: what XML cannot write is left out of them."""
     cases = [_case(line, comparison) for line in comparison.lines if line.gates or not line.metric]
-    for problem in comparison.problems:
-        case = ElementTree.Element("testcase", classname="medbench.compare", name="every record can be read")
-        _add(case, "error", problem)
+    errors = [("every record can be read", problem) for problem in comparison.problems]
+    outcome = outcome_of(comparison)
+    if outcome.code == 2:
+        errors.append(("the comparison could be decided", "; ".join(outcome.reasons)))
+    for name, told in errors:
+        case = ElementTree.Element("testcase", classname="medbench.compare", name=name)
+        _add(case, "error", told)
         cases.append(case)
     counts = {tag: sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error", "skipped")}
     suite = ElementTree.Element(
@@ -44,7 +51,9 @@ def junit_xml(comparison: Comparison) -> bytes:
 
 def _case(line: Line, comparison: Comparison) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=clean(line.task), name=label_of(line))
-    shown = "failure" if line.verdict == "missing" and fails(line, comparison) else _SHOWN_AS.get(line.verdict)
+    shown = _SHOWN_AS.get(line.verdict)
+    if fails(line, comparison) or leaves_open(line, comparison):
+        shown = "failure" if fails(line, comparison) else "error"
     if shown:
         _add(case, shown, sentence_of(line))
     else:

@@ -3,6 +3,10 @@
 A unit is a task, a method, a data fraction and generated or real data; its seeds go together. Within a unit, records that
 agree in recipe, split, data, weights, versions and precision are a set. Sets that agree on both sides are compared. Of what
 is left, a set is held against the one of the other side that differs least, with the differences named.
+
+What then is left on one side alone is new or missing, but not for a gate: a collapse must not pass because the records that
+it should be held against lie beside it. For a gate it is refused, unless it is of another recipe or precision, by name, than
+everything on the other side and no such difference is allowed.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from medbench.compare.rules import Rules
+from medbench.compare.rules import EXTRA, Rules
 from medbench.records import Record, encode
 
 
@@ -59,7 +63,10 @@ class Match:
 
 
 Facts = tuple[Fact, ...]
+"""Of a set of records, the method's id first."""
 _Sets = dict[Facts, list[Record]]
+_CHOSEN = frozenset({"recipe", "precision"})
+"""What whoever runs a trial chooses by name; all else is the same trial done again, with another model or on other data."""
 
 
 def match(base: Iterable[Record], new: Iterable[Record], rules: Rules) -> list[Match]:
@@ -69,7 +76,7 @@ def match(base: Iterable[Record], new: Iterable[Record], rules: Rules) -> list[M
     sides = [_subjects(records, name, both) for records, name in zip((base, new), names, strict=True)]
     found = []
     for subject in sorted({*sides[0], *sides[1]}):
-        found += _match_sets(subject, sides[0].get(subject, {}), sides[1].get(subject, {}))
+        found += _match_sets(subject, sides[0].get(subject, {}), sides[1].get(subject, {}), rules)
     return found
 
 
@@ -83,29 +90,27 @@ def _subjects(records: Iterable[Record], method: str | None, both: bool) -> dict
     for record in sorted(unique.values(), key=lambda one: (one.seed, one.key)):
         if method in (None, record.method_id, record.method):
             subject = Subject(record.task, "" if both else record.method_id, record.fraction, record.phantom)
-            found[subject][_facts(record, both)].append(record)
+            found[subject][_facts(record)].append(record)
     return found
 
 
-def _facts(record: Record, both: bool) -> Facts:
-    """What must agree; of two methods, each has its own weights, and its id is told with them."""
-    weights = (
-        Fact("weights", "checkpoint", record.checkpoint_sha256 or "none"),
-        Fact("weights", "method version", str(record.method_version)),
-    )
+def _facts(record: Record) -> Facts:
+    """What must agree. The id of the method differs only where two methods are compared, and is then no difference."""
     return (
+        Fact("", "method", record.method_id),
         Fact("recipe", "recipe", record.recipe_label),
         Fact("recipe", "values", msgspec.json.encode(record.recipe_values, order="deterministic").decode()),
         Fact("split", "split", record.split),
         Fact("split", "data", record.manifest_sha256),
-        *((Fact("", "method", record.method_id),) if both else weights),
+        Fact("weights", "checkpoint", record.checkpoint_sha256 or "none"),
+        Fact("weights", "method version", str(record.method_version)),
         Fact("version", "task version", str(record.task_version)),
         Fact("version", "dataset version", str(record.dataset_version)),
         Fact("precision", "precision", record.provenance.precision),
     )
 
 
-def _match_sets(subject: Subject, base: _Sets, new: _Sets) -> list[Match]:
+def _match_sets(subject: Subject, base: _Sets, new: _Sets, rules: Rules) -> list[Match]:
     found = []
     rest_base, rest_new = dict(base), dict(new)
     for facts in sorted({*base} & {*new}):
@@ -115,10 +120,30 @@ def _match_sets(subject: Subject, base: _Sets, new: _Sets) -> list[Match]:
         if pair is None:
             break
         found.append(_unit(subject, *pair, rest_base.pop(pair[0]), rest_new.pop(pair[1])))
-    several = "several sets of records fit: give folders with one of each" if rest_base and rest_new else ""
-    found += [Match(subject, tuple(members), (), problem=several) for _, members in sorted(rest_base.items())]
-    found += [Match(subject, (), tuple(members), problem=several) for _, members in sorted(rest_new.items())]
+    tied = bool(rest_base and rest_new)
+    lost_is_refused = rules.fail_on_regression and not rules.fail_on_missing  # where it is missing, that fails as well
+    for facts, members in sorted(rest_base.items()):
+        refused = tied or (lost_is_refused and _could_be_compared(facts, new, rules))
+        found.append(Match(subject, tuple(members), (), problem=_several(refused, tied)))
+    for facts, members in sorted(rest_new.items()):
+        refused = tied or (rules.fail_on_regression and _could_be_compared(facts, base, rules))
+        found.append(Match(subject, (), tuple(members), problem=_several(refused, tied)))
     return found
+
+
+def _several(refused: bool, tied: bool) -> str:
+    told = "several sets of records fit: give folders with one of each"
+    return "" if not refused else told if tied else f"{told} (--allow {EXTRA} passes over this one)"
+
+
+def _could_be_compared(facts: Facts, others: Iterable[Facts], rules: Rules) -> bool:
+    """Whether the other side has something that a set might have to be held against."""
+    if EXTRA in rules.allow:
+        return False
+    chosen = [fact.what in _CHOSEN and fact.kind not in rules.allow for fact in facts]
+    return any(
+        not any(mine and one != its for mine, one, its in zip(chosen, facts, other, strict=True)) for other in others
+    )
 
 
 def _nearest(base: _Sets, new: _Sets) -> tuple[Facts, Facts] | None:
@@ -131,16 +156,18 @@ def _nearest(base: _Sets, new: _Sets) -> tuple[Facts, Facts] | None:
 
 
 def _kinds(base: Facts, new: Facts) -> set[str]:
-    return {one.kind for one, other in zip(base, new, strict=True) if one != other and one.kind}
+    return {one.kind for one, _ in _unlike(base, new)}
+
+
+def _unlike(base: Facts, new: Facts) -> list[tuple[Fact, Fact]]:
+    """The facts that differ and should not: two methods have their own weights."""
+    two = base[0] != new[0]
+    pairs = zip(base, new, strict=True)
+    return [(one, its) for one, its in pairs if one != its and one.kind and not (two and one.kind == "weights")]
 
 
 def _unit(subject: Subject, facts: Facts, others: Facts, base: Sequence[Record], new: Sequence[Record]) -> Match:
-    differences = [
-        difference
-        for one, other in zip(facts, others, strict=True)
-        if one != other and one.kind
-        for difference in _differences(one, other, base[0], new[0])
-    ]
+    differences = [told for pair in _unlike(facts, others) for told in _differences(*pair, base[0], new[0])]
     samples = [{record.samples_sha256 for record in side} - {None} for side in (base, new)]
     if samples[0] and samples[1] and samples[0] != samples[1]:
         shown = [", ".join(sorted(_short(str(one)) for one in side)) for side in samples]

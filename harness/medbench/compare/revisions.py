@@ -13,6 +13,7 @@ from medbench.leaderboard.text import clean
 
 _TIMEOUT_S = 120
 _OBJECT = re.compile(rb"([0-9a-f]{40,64}) (blob|tree|commit|tag) ([0-9]+)\Z")
+_LINK = b"120000"
 _UNSAFE = re.compile(r"[\x00\r\n]")
 
 
@@ -23,6 +24,15 @@ class GitObject:
     object_id: str
     kind: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """A file under a tree, by its path in it; of a link git keeps only where it leads."""
+
+    path: str
+    object_id: str
+    is_link: bool
 
 
 def open_tree(revision: str, paths: Sequence[str], name: str, folder: Path) -> GitObject:
@@ -46,14 +56,15 @@ def open_tree(revision: str, paths: Sequence[str], name: str, folder: Path) -> G
     raise UsageError(f"the revision '{clean(revision)}' has no {wanted}", fix="name the folder of records as REV:PATH")
 
 
-def list_blobs(tree: str, folder: Path) -> list[tuple[str, str]]:
-    """(path, object id) of every regular file under a tree; links are passed over."""
+def list_blobs(tree: str, folder: Path) -> list[TreeFile]:
+    """Every file and every link under a tree."""
     found = []
     for entry in _git(["ls-tree", "-r", "-z", "--full-tree", tree], b"", folder).split(b"\0"):
         head, tab, path = entry.partition(b"\t")
         mode, _, rest = head.partition(b" ")
-        if tab and mode.startswith(b"100"):
-            found.append((path.decode("utf-8", "surrogateescape"), rest.split()[1].decode()))
+        if tab and (mode.startswith(b"100") or mode == _LINK):
+            name = path.decode("utf-8", "surrogateescape")
+            found.append(TreeFile(name, rest.split()[1].decode(), is_link=mode == _LINK))
     return found
 
 

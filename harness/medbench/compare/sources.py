@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from medbench import records
 from medbench.compare import revisions
-from medbench.errors import StoreError, UsageError
+from medbench.compare.revisions import TreeFile
+from medbench.errors import NewerRecordError, StoreError, UsageError
 from medbench.leaderboard.text import clean
 from medbench.records import Record
 from medbench.store import Loaded
@@ -16,8 +18,12 @@ from medbench.store import Loaded
 FOLDERS = ("leaderboards/records", "results")
 """Where a revision's records are looked for when no path is given."""
 
-_LAYOUTS = ("*/*/*.json", "records/*/*/*.json", "*/*.json", "*.json")
-"""A results folder, the folder above one, one task's folder, one method's: the first that fits."""
+_ABOVE = "records/*/*/*.json"
+_LAYOUTS = ("*/*/*.json", _ABOVE, "*/*.json", "*.json")
+"""A results folder, the folder above one (that comes first where it fits), one task's folder, one method's."""
+_POINTER = b"version https://git-lfs"
+_OUTSIDE_BRACES = re.compile(r"((?:[^:{]|\{[^}]*\})*):(.*)", re.DOTALL)
+"""A time in ``main@{2026-01-01 10:00}`` has colons of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ def read_source(name: str, folder: Path) -> Source:
     """
     path = folder / name
     if name and _exists(path):
-        loaded = _read([(str(found), found) for found in ([path] if path.is_file() else _files_in(path))])
+        loaded = _read([path]) if path.is_file() else _read_folder(path)
     else:
         loaded = _read_revision(name, folder)
     if not loaded.records and not loaded.problems:
@@ -53,61 +59,85 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _files_in(folder: Path) -> list[Path]:
-    for layout in _LAYOUTS:
-        found = [path for path in sorted(folder.glob(layout)) if not _hidden(path.relative_to(folder).parts)]
-        if found:
-            return found
-    return []
+def _read_folder(folder: Path) -> Loaded:
+    files = {path.relative_to(folder).as_posix(): path for layout in _LAYOUTS for path in sorted(folder.glob(layout))}
+    return _first_that_fits(list(files), lambda chosen: _read([files[one] for one in chosen]))
 
 
-def _read(files: Sequence[tuple[str, Path]]) -> Loaded:
+def _read(files: Sequence[Path]) -> Loaded:
     contents: list[tuple[str, bytes]] = []
     unread: list[str] = []
-    for where, path in files:
+    for path in files:
         try:
-            contents.append((where, path.read_bytes()))
+            contents.append((str(path), path.read_bytes()))
         except OSError as error:
-            unread.append(f"cannot read {where}: {error.strerror}")
+            unread.append(f"cannot read {path}: {error.strerror}")
     return _decode(contents, unread)
 
 
 def _read_revision(name: str, folder: Path) -> Loaded:
-    revision, colon, path = name.partition(":")
-    tree = revisions.open_tree(revision, [path] if colon else FOLDERS, name, folder)
+    revision, path = split_revision(name)
+    tree = revisions.open_tree(revision, FOLDERS if path is None else [path], name, folder)
     if tree.kind == "blob":
-        chosen: Iterable[tuple[str, str]] = [(tree.path, tree.object_id)]
-    else:
-        chosen = _chosen(revisions.list_blobs(tree.object_id, folder))
-    wanted = {f"{revision}:{file}": object_id for file, object_id in chosen}
-    blobs = revisions.read_blobs(list(wanted.values()), folder)
-    return _decode(zip(wanted, blobs, strict=True), [])
+        return _read_blobs(revision, [TreeFile(tree.path, tree.object_id, is_link=False)], folder)
+    above = f"{tree.path.rstrip('/')}/" if tree.path.rstrip("/") else ""
+    files = {file.path: file for file in revisions.list_blobs(tree.object_id, folder)}
+
+    def read(chosen: Sequence[str]) -> Loaded:
+        return _read_blobs(revision, [replace(files[one], path=f"{above}{one}") for one in chosen], folder)
+
+    return _first_that_fits(list(files), read)
 
 
-def _chosen(blobs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """As `_files_in`, of the (path, object) pairs of a tree."""
-    for layout in _LAYOUTS:
-        depth = layout.count("/")
-        found = [
-            (path, object_id)
-            for path, object_id in sorted(blobs)
-            if path.count("/") == depth and PurePosixPath(path).match(layout) and not _hidden(path.split("/"))
-        ]
-        if found:
-            return found
-    return []
+def _read_blobs(revision: str, files: Sequence[TreeFile], folder: Path) -> Loaded:
+    problems = [
+        f"{revision}:{one.path} is a symbolic link, and nothing is followed in a revision - commit the record itself"
+        for one in files
+        if one.is_link
+    ]
+    regular = [one for one in files if not one.is_link]
+    blobs = revisions.read_blobs([one.object_id for one in regular], folder) if regular else []
+    return _decode(zip((f"{revision}:{one.path}" for one in regular), blobs, strict=True), problems, in_revision=True)
 
 
-def _hidden(parts: Iterable[str]) -> bool:
-    """Half-written, or not ours."""
-    return any(part.startswith(".") for part in parts)
+def split_revision(name: str) -> tuple[str, str | None]:
+    """``REV`` and ``PATH`` of ``REV:PATH``; no path where there is no colon outside of braces."""
+    found = _OUTSIDE_BRACES.fullmatch(name)
+    return (found[1], found[2]) if found else (name, None)
 
 
-def _decode(contents: Iterable[tuple[str, bytes]], problems: list[str]) -> Loaded:
+def _first_that_fits(files: Sequence[str], read: Callable[[Sequence[str]], Loaded]) -> Loaded:
+    """What the first layout holds that has a record; where none has, of the first that has a file at all."""
+    above = any(path.startswith("records/") for path in files)
+    fallback = Loaded((), ())
+    for layout in sorted(_LAYOUTS, key=lambda one: one != _ABOVE) if above else _LAYOUTS:
+        chosen = [path for path in sorted(files) if _fits(path, layout)]
+        loaded = read(chosen) if chosen else fallback
+        if loaded.records:
+            return loaded
+        fallback = fallback if fallback.problems else loaded
+    return fallback
+
+
+def _fits(path: str, layout: str) -> bool:
+    """A part that begins with a dot is half-written, or not ours."""
+    parts = path.split("/")
+    hidden = any(part.startswith(".") for part in parts)
+    return not hidden and path.count("/") == layout.count("/") and PurePosixPath(path).match(layout)
+
+
+def _decode(contents: Iterable[tuple[str, bytes]], problems: list[str], *, in_revision: bool = False) -> Loaded:
     found = []
     for where, data in contents:
+        if data.startswith(_POINTER):
+            fix = "check the revision out, run git lfs pull, and name the folder" if in_revision else "run git lfs pull"
+            problems.append(f"{where} is a pointer of Git LFS and not the record - {fix}")
+            continue
         try:
             found.append(records.decode(data, where))
-        except StoreError as error:
+        except NewerRecordError as error:
             problems.append(str(error))
+        except StoreError as error:
+            told = f"{error.message} - name another revision, or commit the record anew"
+            problems.append(told if in_revision else str(error))
     return Loaded(tuple(found), tuple(problems))

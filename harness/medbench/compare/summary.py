@@ -96,7 +96,8 @@ def _text(
     told = [
         *(f"{number}: {name(text)}" for number, text in enumerate(notes.lines(), 1)),
         f"change: NEW minus BASE in points; its interval is 95 %, paired over the test patients; p is corrected for the "
-        f"number of gating tests; level {rules.level:g}, tolerance {rules.tolerance:g}",
+        f"number of gating tests; level {rules.level:g}, tolerance {rules.tolerance:g} of percent"
+        + "".join(f", {name(short(metric))} {points:g}" for metric, points in sorted(rules.tolerances.items())),
         *(f"cannot be read: {name(problem)}" for problem in comparison.problems),
     ]
     parts = [table(_HEADER, rows, _ALIGN)] if rows else []

@@ -46,10 +46,10 @@ COMPARED: frozenset[Verdict] = frozenset({"regressed", "improved", "within toler
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One metric of one unit, or a unit that was not compared (then ``metric`` is empty).
+    """One metric of one unit, or a unit that was not compared or lost seeds (then ``metric`` is empty).
 
-    Numbers are as records hold them; ``change`` is NEW minus BASE. ``gates`` says that its test counts. Text is as plugins
-    wrote it, not escaped.
+    Numbers are as records hold them; ``change`` is NEW minus BASE. ``gates`` says that the gate wants to see it compared, and
+    of a task that no plugin explains it may. Text is as plugins wrote it, not escaped.
     """
 
     task: str
@@ -97,22 +97,23 @@ def judge(
     matches = match(base, new, rules)
     _check_metrics(matches, rules)
     lines = [line for one in matches for line in _lines(one, tasks.get(one.subject.task), rules)]
-    p_values = [line.change.p_value for line in lines if line.gates and line.change]
+    p_values = [_p_value(line) for line in lines]
     corrected = iter(holm([p_value for p_value in p_values if p_value is not None]))
     judged = (
-        _judged(dataclasses.replace(line, holm=next(corrected)), rules) if _counts(line) else line for line in lines
+        line if p_value is None else _judged(dataclasses.replace(line, holm=next(corrected)), rules)
+        for line, p_value in zip(lines, p_values, strict=True)
     )
     return Comparison(tuple(judged), tuple(problems), rules)
 
 
-def _counts(line: Line) -> bool:
-    """Whether it holds one of the tests that are corrected for their number."""
-    return line.gates and line.change is not None and line.change.p_value is not None
+def _p_value(line: Line) -> float | None:
+    """Of the tests that are corrected for their number: what gates, and has a better side."""
+    return line.change.p_value if line.gates and line.change and line.higher_is_better is not None else None
 
 
 def _check_metrics(matches: Sequence[Match], rules: Rules) -> None:
     known = {name for one in matches for record in (*one.base, *one.new) for name in record.metrics}
-    for name in rules.metric_names if known else ():
+    for name in (*rules.metric_names, *rules.tolerances) if known else ():
         if name not in {"ranking", "all", *known}:
             raise UnknownNameError("metric", name, known)
 
@@ -132,10 +133,29 @@ def _lines(unit: Match, task: TaskSpec | None, rules: Rules) -> list[Line]:
         return [dataclasses.replace(whole, verdict="refused", reason=f"{told} (--allow {kinds} accepts it)")]
     specs = {spec.name: spec for spec in task.metrics} if task else {}
     present = {name for record in (*unit.base, *unit.new) for name in record.metrics}
-    names = [*(name for name in specs if name in present), *sorted(present - specs.keys())]
-    ranking = task.ranking_metric.name if task else None
-    whole = dataclasses.replace(whole, notes=_notes(unit))
-    return [_line(unit, whole, name, specs.get(name), _chosen(name, ranking, rules)) for name in names]
+    chosen = _chosen(task, present, rules)
+    names = [*(name for name in specs if name in present | chosen), *sorted(present - specs.keys())]
+    noted = dataclasses.replace(whole, notes=_notes(unit))
+    lines = [_line(unit, noted, name, specs.get(name), name in chosen) for name in names]
+    return [*lines, *_lost_seeds(unit, whole)]
+
+
+def _chosen(task: TaskSpec | None, present: set[str], rules: Rules) -> set[str]:
+    """The metrics of a unit that gate, whether its records have them or not; of an unknown task any might rank."""
+    names = set(rules.metric_names)
+    known = present if task is None else {spec.name for spec in task.metrics}
+    chosen = present if "all" in names or (task is None and "ranking" in names) else names & (present | known)
+    return chosen | {task.ranking_metric.name} if task and names & {"ranking", "all"} else chosen
+
+
+def _lost_seeds(unit: Match, whole: Line) -> list[Line]:
+    """A line where NEW lacks some of BASE's seeds; where it has none of them, it is seeded otherwise."""
+    base, new = ({one.seed for one in side} for side in (unit.base, unit.new))
+    lost = sorted(base - new)
+    if not lost or not base & new:
+        return []
+    reason = f"seed{'s' if len(lost) > 1 else ''} {', '.join(map(str, lost))} in BASE only"
+    return [dataclasses.replace(whole, verdict="missing", reason=reason)]
 
 
 def _whole(unit: Match) -> Line:
@@ -155,14 +175,6 @@ def _whole(unit: Match) -> Line:
     )
 
 
-def _chosen(name: str, ranking: str | None, rules: Rules) -> bool:
-    return (
-        "all" in rules.metric_names
-        or name in rules.metric_names
-        or (name == ranking and "ranking" in rules.metric_names)
-    )
-
-
 def _line(unit: Match, whole: Line, name: str, spec: MetricSpec | None, chosen: bool) -> Line:
     """A metric before Holm: all but the verdict of what is tested."""
     base, new = ([one.metrics.get(name) for one in side] for side in (unit.base, unit.new))
@@ -173,21 +185,22 @@ def _line(unit: Match, whole: Line, name: str, spec: MetricSpec | None, chosen: 
         title=spec.title if spec else name,
         unit=spec.unit if spec else "percent",
         higher_is_better=spec.higher_is_better if spec else None,
-        gates=chosen and spec is not None,
+        gates=chosen,
         base=means[0],
         new=means[1],
         change=change_of(unit.base, unit.new, name),
     )
     if spec is None:
-        return dataclasses.replace(line, reason="no installed plugin says which way it is better")
+        unknown: Verdict = "not tested" if chosen else "not gated"
+        return dataclasses.replace(line, verdict=unknown, reason="no installed plugin says which way it is better")
     if _identical(unit, name):
-        return dataclasses.replace(line, verdict="same", change=_no_change(line))
+        return dataclasses.replace(line, verdict="same", change=Change(0.0))
     if not chosen:
         return line
     if line.change is None:
-        side = "BASE" if means[0] is None else "NEW"
+        lacking = " and of ".join(name for name, mean in zip(("BASE", "NEW"), means, strict=True) if mean is None)
         verdict: Verdict = "missing" if means[0] is not None else "not tested"
-        return dataclasses.replace(line, verdict=verdict, reason=f"undefined or absent in some seed of {side}")
+        return dataclasses.replace(line, verdict=verdict, reason=f"undefined or absent in some seed of {lacking}")
     return dataclasses.replace(line, verdict="not tested", reason=line.change.reason)
 
 
@@ -198,33 +211,28 @@ def _judged(line: Line, rules: Rules) -> Line:
     gain = line.change.difference if line.higher_is_better else -line.change.difference
     if line.holm > rules.level:
         return dataclasses.replace(line, verdict="within noise")
-    if abs(gain) <= points(rules.tolerance, line.unit):
+    if abs(gain) <= rules.borne(line.metric, line.unit):
         return dataclasses.replace(line, verdict="within tolerance")
     return dataclasses.replace(line, verdict="improved" if gain > 0 else "regressed")
 
 
-def points(value: float, unit: Literal["percent", "plain"]) -> float:
-    """Points of a metric's unit as records hold them: 0.5 of percent is 0.005."""
-    return value / 100 if unit == "percent" else value
-
-
 def _identical(unit: Match, name: str) -> bool:
-    """The same seeds, with the same number of replicates and the same numbers in all of them."""
+    """The same seeds, with the same number of replicates and the same numbers, none undefined, in all of them."""
     sides = [
         {one.seed: (one.metrics.get(name), one.replicates.get(name), one.samples_sha256) for one in side}
         for side in (unit.base, unit.new)
     ]
-    return sides[0] == sides[1]
-
-
-def _no_change(line: Line) -> Change | None:
-    return None if line.base is None else Change(0.0)
+    defined = all(value is not None and value.value is not None for value, *_ in sides[0].values())
+    return defined and sides[0] == sides[1]
 
 
 def _notes(unit: Match) -> tuple[str, ...]:
     notes = [f"accepted: {difference}" for difference in unit.differences]
-    if min(len(unit.base), len(unit.new)) == 1:
-        notes.append("one seed on a side: the interval holds no training noise")
+    seeds = sorted((len(unit.base), len(unit.new)))
+    if seeds == [1, 1]:
+        notes.append("one seed a side: the interval holds no training noise, and the level does not hold for it")
+    elif seeds[0] == 1:
+        notes.append("one seed on a side: its training noise is taken to be that of the other side")
     if {one.seed for one in unit.base} != {one.seed for one in unit.new}:
         notes.append("other seeds on the two sides: they are not paired")
     keys = [{one.key: one.metrics for one in side} for side in (unit.base, unit.new)]

@@ -6,7 +6,7 @@ def test_numbers_hold(medbench_gate):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ def hold_numbers(
     *,
     folder: Path | None = None,
     tolerance: float = 0.5,
+    tolerances: Mapping[str, float] | None = None,
     level: float = 0.05,
     metrics: str = "ranking",
     allow: Iterable[str] = (),
@@ -41,6 +42,7 @@ def hold_numbers(
 
     rules = Rules(
         tolerance=tolerance,
+        tolerances=tolerances or {},
         level=level,
         metrics=metrics,
         allow=frozenset(allow),
