@@ -51,6 +51,7 @@ def test_rescoring_changes_nothing(lit: Shell) -> None:
     assert "0 records changed, 4 unchanged, 0 failed" in lit("rescore").stdout
 
 
+@pytest.mark.slow
 def test_the_published_recipe_runs_too(lit: Shell) -> None:
     arguments = ("--methods", "mgca", "--tasks", "rsna-det,siim-seg", "--recipe", "mgca", *QUICK)
     lit("run", *arguments, "--set", "image_size=64")
@@ -63,5 +64,6 @@ def test_the_published_recipe_runs_too(lit: Shell) -> None:
 def test_the_leaderboard_keeps_the_phantom_apart(lit: Shell) -> None:
     lit("leaderboard", "build")
     page = Path(lit.folder / "leaderboards" / "rsna-det.md").read_text()
-    assert "No record on real data yet." in page
-    assert page.index("## Phantom") < page.index("mgca@resnet50")
+    real, _, phantom = page.partition("## Phantom")
+    assert "No record on real data yet." in real
+    assert "medst@" in phantom and "medst@" not in real  # mgca stands among what papers report

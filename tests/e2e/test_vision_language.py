@@ -108,6 +108,7 @@ def test_broken_texts_are_told_and_cost_no_more_than_themselves(texts: Shell) ->
     assert "bad-report" in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_the_published_ceilings_of_vqa_rad_follow_from_its_questions(texts: Shell, shared: Path) -> None:
     shutil.rmtree(texts.folder / "data" / "vqa-rad")
     (texts.folder / "data" / "vqa-rad").symlink_to(shared / "data" / "vqa-rad")
@@ -118,6 +119,7 @@ def test_the_published_ceilings_of_vqa_rad_follow_from_its_questions(texts: Shel
     assert record["test_n"] == 451
 
 
+@pytest.mark.slow
 def test_real_notes_and_radiographs_find_each_other(texts: Shell, shared: Path) -> None:
     shutil.rmtree(texts.folder / "data" / "covid-cxr")
     (texts.folder / "data" / "covid-cxr").symlink_to(shared / "data" / "covid-cxr-nc")
