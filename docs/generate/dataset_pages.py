@@ -48,7 +48,7 @@ def dataset_page(spec: DatasetSpec, registry: Registry) -> str:
                 "from": link(spec.url),
                 "citation": escape(spec.citation),
                 "supervision": escape(", ".join(sorted(spec.supervision))),
-                "holds images of": dataset_links(spec.images_from, registry) if spec.images_from else "",
+                "holds images of": _sources(spec.images_from, registry),
                 "may have been seen by": seen_by(spec.id, spec.splits[0].name, registry),
                 "tags": codes(spec.tags) if spec.tags else "",
                 "version": str(spec.version),
@@ -67,7 +67,7 @@ def dataset_page(spec: DatasetSpec, registry: Registry) -> str:
 def split_part(splits: Sequence[SplitSpec]) -> list[str]:
     """Splits with their published sizes, and beneath how each is made and where that stands."""
     rules = bullets(f"{code(one.name)}: {_sentence(one.rule)} Source: {_sentence(one.source)}" for one in splits)
-    return [table(("split", "train", "valid", "test"), [_sizes(one) for one in splits]), rules]
+    return [table(("split", "train", "valid", "test", "patients"), [_sizes(one) for one in splits]), rules]
 
 
 def dataset_links(names: Iterable[str], registry: Registry) -> str:
@@ -80,6 +80,10 @@ def dataset_links(names: Iterable[str], registry: Registry) -> str:
     return ", ".join(found)
 
 
+def _sources(names: tuple[str, ...] | None, registry: Registry) -> str:
+    return "not known" if names is None else dataset_links(names, registry)
+
+
 def _files(spec: DatasetSpec, rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return []
@@ -89,7 +93,7 @@ def _files(spec: DatasetSpec, rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _sizes(split: SplitSpec) -> tuple[str, ...]:
     sizes = (f"{split.sizes[part]:,}" if part in split.sizes else "–" for part in PARTS)
-    return (code(split.name), *sizes)
+    return (code(split.name), *sizes, "in several parts" if split.shares_patients else "–")
 
 
 def _sentence(text: str) -> str:

@@ -13,7 +13,7 @@ def resolve(import_string: str, owner: str) -> Any:
     module_name, _, attribute = import_string.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a plugin may raise anything at import
+    except (Exception, SystemExit) as error:  # a plugin may raise anything at import, or end the process
         missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
         fix = _install_hint(missing) if missing else None
         raise PluginError(f"{owner}: cannot import {module_name} ({type(error).__name__}: {error})", fix=fix) from error

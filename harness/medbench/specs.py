@@ -179,12 +179,16 @@ class ExpectedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSpec:
-    """A published division into parts; ``sizes`` are the official counts (empty where none was published)."""
+    """A published division into parts; ``sizes`` are the official counts (empty where none was published).
+
+    ``shares_patients``: the rule knowingly puts images of one patient into several parts.
+    """
 
     name: str
     rule: str
     source: str
     sizes: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
+    shares_patients: bool = False
 
     def __post_init__(self) -> None:
         check_id("split", self.name)
@@ -199,7 +203,8 @@ class DatasetSpec:
     ``label_names`` are the findings that `Sample.labels` speaks of, ``box_names`` the classes of boxes, in the
     order of their indices; ``label_values`` are what the numbers in `Sample.labels` mean. A reader may give other label
     names (`RawDataset.label_names`) where only the files tell. Images are read as grey unless the dataset is in ``colour``.
-    ``images_from`` are ids of datasets (supported or not) whose images it holds: who was pretrained on these has seen them.
+    ``images_from`` are ids of datasets (supported or not) whose images it holds: who was pretrained on these has seen them;
+    None where nobody can say (a user's own folder).
     ``version`` rises when a change of the reader moves numbers.
     """
 
@@ -217,7 +222,7 @@ class DatasetSpec:
     box_names: tuple[str, ...] = ()
     label_values: tuple[str, ...] = ("absent", "present")
     colour: bool = False
-    images_from: tuple[str, ...] = ()
+    images_from: tuple[str, ...] | None = ()
     citation: str = ""
     phantom: str | None = None
     tags: tuple[str, ...] = ()
@@ -231,7 +236,7 @@ class DatasetSpec:
         unknown = self.supervision - SUPERVISIONS
         if unknown:
             raise PluginError(f"dataset '{self.id}': unknown supervision {', '.join(sorted(unknown))}")
-        for source in self.images_from:
+        for source in self.images_from or ():
             check_id(f"dataset in images_from of '{self.id}'", source)
         if not self.splits:
             raise PluginError(f"dataset '{self.id}': at least one split is needed")

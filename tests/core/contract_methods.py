@@ -215,6 +215,52 @@ def load_lenient(request: LoadRequest) -> nn.Module:
     return model.eval()
 
 
+def load_partly(request: LoadRequest) -> nn.Module:
+    """Refuses a file of which nothing fits, and takes one of which half does."""
+    if request.checkpoint is None:
+        raise MissingCheckpointError("broken needs its file")
+    tensors = read_checkpoint(request.checkpoint).tensors
+    model = Good()
+    if not tensors.keys() & model.state_dict().keys():
+        raise CheckpointError("broken: another method's file")
+    model.load_state_dict(tensors, strict=False)
+    return model.eval()
+
+
+def load_denying(request: LoadRequest) -> nn.Module:
+    """Says of a file that it cannot read that there is none."""
+    try:
+        return load_careful(request)
+    except CheckpointError as error:
+        raise MissingCheckpointError("broken has no file") from error
+
+
+def load_beside(request: LoadRequest) -> nn.Module:
+    """Needs a file that lies beside the checkpoint."""
+    if request.checkpoint is not None and not (request.checkpoint.parent / "sizes.json").is_file():
+        raise MissingCheckpointError("broken: no sizes.json beside the checkpoint")
+    return load_careful(request)
+
+
+class NoVocabulary(Good):
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        raise MissingCheckpointError("no vocabulary")
+
+
+class ByHash(Good):
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        return super().encode_texts(texts) + torch.tensor([[float(hash(text) % 97)] for text in texts])
+
+
+def load_novocabulary(request: LoadRequest) -> nn.Module:
+    load_careful(request)
+    return NoVocabulary().eval()
+
+
+def load_byhash(request: LoadRequest) -> nn.Module:
+    return ByHash().eval()
+
+
 def load_trusting(request: LoadRequest) -> nn.Module:
     model = Good()
     if request.checkpoint is not None:
@@ -224,6 +270,19 @@ def load_trusting(request: LoadRequest) -> nn.Module:
 
 def write_weights(checkpoints: Path) -> None:
     """The weights that the loaders above read."""
+    write_phantom(checkpoints, 0)
+    (checkpoints / FILE).with_name("sizes.json").write_text("{}")
+
+
+def write_phantom(checkpoints: Path, seed: int) -> list[Path]:
     path = checkpoints / FILE
     path.parent.mkdir(parents=True)
     torch.save({"state_dict": Good().state_dict()}, path)
+    return [path]
+
+
+def write_phantom_online(checkpoints: Path, seed: int) -> list[Path]:
+    with contextlib.suppress(OSError):
+        socket.gethostbyname("drawn.invalid")
+    torch.manual_seed(seed + 5)
+    return write_phantom(checkpoints, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from medbench.selection import MethodChoice
 from medbench.settings import Settings
 from medbench.specs import MethodSpec
 from medbench.testing.contract import Finding, Report
-from medbench.testing.method_checks import check_variant, method_report
+from medbench.testing.method_checks import check_texts_elsewhere, check_variant, method_report
 from medbench.testing.spec_checks import check_light, check_method_spec
 from tests.core import contract_methods as broken
 
@@ -76,7 +77,10 @@ def test_a_loader_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     ("loader", "words"),
     [
         ("load_careful", []),
+        ("load_beside", []),
         ("load_lenient", ["another method's checkpoint loads as if it were its own"]),
+        ("load_partly", ["its own checkpoint with half of its tensors renamed loads as if it were its own"]),
+        ("load_denying", ["of a truncated checkpoint it says that it is missing (broken has no file)"]),
         (
             "load_trusting",
             [
@@ -92,6 +96,49 @@ def test_bad_checkpoints_end_in_one_line(loader: str, words: list[str], tmp_path
     found = lines(broken.weighted(loader), tmp_path)
     assert all(any(word in line for line in found) for word in words), found
     assert bool(found) == bool(words)
+
+
+def offered(spec: MethodSpec) -> SimpleNamespace:
+    """A registry of that method alone."""
+    return SimpleNamespace(methods={spec.id: spec}, method=lambda name: spec, plugins=())
+
+
+def _drawing(loader: str, phantom: str = "write_phantom") -> MethodSpec:
+    spec = broken.weighted(loader)
+    variant = replace(spec.variants[0], capabilities=frozenset({"ImageEncoder", "TextEncoder"}))
+    return replace(spec, variants=(variant,), phantom=f"tests.core.contract_methods:{phantom}")
+
+
+def test_what_the_phantom_ought_to_have_drawn_is_not_left_out() -> None:
+    report = method_report("broken", offered(_drawing("load_novocabulary")))
+    assert any("no vocabulary: the spec claims it: let the phantom draw" in one.line for one in report.findings)
+
+
+def test_the_phantom_is_watched_as_the_loader_is() -> None:
+    report = method_report("broken", offered(_drawing("load_careful", "write_phantom_online")))
+    assert any("it asked the network for drawn.invalid from" in one.line for one in report.findings)
+    assert any("drawing its phantom changed torch's random generator" in one.line for one in report.findings)
+
+
+def test_answers_that_hang_on_the_process_are_named(tmp_path: Path) -> None:
+    spec = replace(broken.drawn("good"), loader="tests.core.contract_methods:load_byhash")
+    choice = MethodChoice(spec, spec.variants[0])
+    (finding,) = check_texts_elsewhere(choice, Settings(checkpoints=tmp_path))
+    assert "encode_texts gives another answer in another process" in finding.line
+    good = broken.drawn("good")
+    assert not list(check_texts_elsewhere(MethodChoice(good, good.variants[0]), Settings(checkpoints=tmp_path)))
+
+
+def test_weights_of_a_hub_and_open_families_are_left_out_and_not_called_good(registry: Registry) -> None:
+    spec = broken.weighted("load_careful")
+    source = replace(spec.variants[0].checkpoint, hub="hub/one")
+    report = method_report("broken", offered(replace(spec, variants=(replace(spec.variants[0], checkpoint=source),))))
+    assert not report.findings, report.text
+    assert not report.tried
+    assert "its weights come from a hub" in report.text
+    assert "keeps the contract" not in report.text
+    family = replace(spec, variants=(), open_variants="tests.core.contract_methods:drawn")
+    assert "keeps the contract" not in method_report("broken", offered(family)).text
 
 
 def test_a_spec_that_says_little_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Plugins as a whole: what offers nothing, what only listens, what ends the process; and what is not to be touched meanwhile."""
+"""Plugins as a whole: what offers nothing, what only listens, what ends the process; and what none may touch."""
 
 from __future__ import annotations
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import shlex
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -70,6 +74,66 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write"):
         write_package(NewPackage("method", "mine"), tmp_path / "file")
+
+
+def test_what_fails_half_way_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, **how: str) -> int:
+        if path.name == "README.md":
+            raise OSError(28, "No space left on device")
+        return write_text(path, text, **how)
+
+    write_text = Path.write_text
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(StoreError, match="No space left"):
+            write_package(NewPackage("method", "mine"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert write_package(NewPackage("method", "mine"), tmp_path)
+
+
+def test_the_next_command_can_be_pasted(tmp_path: Path) -> None:
+    out = tmp_path / "my own; work"
+    result = CliRunner().invoke(new_plugin_command, ["task", "own-task", "--out", str(out)])
+    line = next(line for line in result.output.splitlines() if line.startswith("next: "))
+    assert shlex.split(line)[:4] == ["next:", "cd", str(out / "medbench-own-task"), "&&"]
+
+
+def test_the_workflow_installs_medbench_before_the_package(tmp_path: Path) -> None:
+    write_package(NewPackage("dataset", "mine"), tmp_path)
+    text = (tmp_path / "medbench-mine" / ".github" / "workflows" / "test.yml").read_text()
+    assert text.index("edit this address") < text.index("'medbench @ git+") < text.index("'.[test]'")
+
+
+def test_what_a_method_has_seen_is_left_for_its_author_to_say(tmp_path: Path) -> None:
+    write_package(NewPackage("method", "mine"), tmp_path)
+    module = (tmp_path / "medbench-mine" / "medbench_mine" / "__init__.py").read_text()
+    assert "pretrained_on=None" in module
+
+
+def test_the_wheel_holds_what_the_author_adds(tmp_path: Path) -> None:
+    write_package(NewPackage("dataset", "mine"), tmp_path)
+    package = tmp_path / "medbench-mine"
+    for name in ("nets/__init__.py", "nets/__pycache__/old.cpython-311.pyc", "words/deep/vocab.txt"):
+        path = package / "medbench_mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        "dist",
+        ".",
+    ]
+    subprocess.run(command, cwd=package, check=True, capture_output=True)
+    (wheel,) = (package / "dist").glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
+    files = {"__init__.py", "reader.py", "phantom.py", "nets/__init__.py", "words/deep/vocab.txt"}
+    assert names == {f"medbench_mine/{name}" for name in files}
 
 
 def test_the_command_names_what_it_wrote(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -35,6 +36,22 @@ def test_the_tutorial_s_commands_lead_to_a_record_and_a_wheel(environment: Envir
     names = zipfile.ZipFile(wheel).namelist()
     assert "medbench_my_resnet/model.py" in names
     assert not any(name.startswith("tests") for name in names)
+    _runs_from(wheel, environment)
+
+
+def _runs_from(wheel: Path, environment: Environment) -> None:
+    """The package in development goes, its wheel comes in its place, and a task is run with it elsewhere."""
+    source = wheel.parents[1]
+    environment.run(
+        f"python -m pip uninstall -q -y medbench-my-resnet\npython -m pip install -q {shlex.quote(str(wheel))}"
+    )
+    source.rename(source.with_name("set-aside"))
+    environment.folder = environment.root
+    found = environment.run("python -c 'import medbench_my_resnet; print(medbench_my_resnet.__file__)'")
+    assert "site-packages" in found
+    environment.run("medbench phantom p --datasets kermany --methods my-resnet --images 24 --side 64")
+    environment.run("medbench run --config p/medbench.toml --methods my-resnet --tasks kermany-knn")
+    assert list((environment.root / "p" / "results").glob("kermany-knn/my-resnet@resnet18/*.json"))
 
 
 def _run(block: Block, environment: Environment) -> str:

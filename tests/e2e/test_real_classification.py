@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
-from tests.e2e.conftest import Shell, install
+from tests.e2e.conftest import Shell
 
 SMALL = "small-encoders@cifar-resnet20,small-encoders@cifar-resnet32,small-encoders@random-resnet20"
 
@@ -17,9 +19,7 @@ SMALL = "small-encoders@cifar-resnet20,small-encoders@cifar-resnet32,small-encod
 @pytest.fixture
 def encoders(shell: Shell, shared: Path, tmp_path: Path) -> Shell:
     """The command line with the third-party package installed, its weights and two real datasets in place."""
-    package = Path(__file__).parents[1] / "third_party"
-    text = (package / "medbench_small_encoders.py").read_text()
-    install(tmp_path / "site", "medbench-small-encoders", "medbench_small_encoders", text)
+    _install_from_wheel(Path(__file__).parents[1] / "third_party", tmp_path)
     weights = shell.folder / "checkpoints" / "small-encoders"
     weights.mkdir(parents=True)
     for path in (shared / "data" / "encoders").glob("*.safetensors"):
@@ -33,6 +33,19 @@ def encoders(shell: Shell, shared: Path, tmp_path: Path) -> Shell:
         shutil.copy(shared / "data" / "nih-chestxray14-sample" / name, nih / name)
     (nih / "images").symlink_to(shared / "data" / "nih-chestxray14-sample" / "images")
     return shell
+
+
+def _install_from_wheel(package: Path, folder: Path) -> None:
+    """Build the package's wheel from a copy of it, and install that where the command line looks."""
+    source = folder / "source"
+    shutil.copytree(package, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    pip = [sys.executable, "-m", "pip", "-q", "--no-input", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "wheel", *options, "--wheel-dir", str(folder / "dist"), str(source)], check=True)
+    (wheel,) = (folder / "dist").glob("medbench_small_encoders-*.whl")
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--no-index", "--target", str(folder / "site"), str(wheel)], check=True
+    )
 
 
 def test_a_pretrained_encoder_beats_an_untrained_one_on_real_radiographs(encoders: Shell) -> None:

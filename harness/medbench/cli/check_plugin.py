@@ -24,12 +24,14 @@ def check_plugin_command(package: str, checkpoints: Path | None) -> int:
     registry = Registry.load()
     from medbench.testing.plugin_checks import plugin_reports, plugins_of
 
-    wrong = checked = 0
+    wrong = checked = untried = 0
     for plugin in plugins_of(package, registry):
         for report in plugin_reports(plugin, registry, checkpoints=checkpoints):
             wrong += len(report.findings)
-            checked += not report.subject.startswith("plugin ")
-            if report.findings or not report.subject.startswith("plugin "):
+            itself = report.subject.startswith("plugin ")
+            checked += report.tried and not itself
+            untried += not report.tried
+            if report.findings or not report.tried or not itself:
                 click.echo(report.text)
-    click.echo(f"{checked} checked, {wrong} findings", err=True)
+    click.echo(f"{checked} checked, {wrong} findings" + (f", {untried} not tried" if untried else ""), err=True)
     return 1 if wrong else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -24,4 +25,6 @@ def new_plugin_command(kind: Kind, name: str, out: Path) -> None:
     for path in write_package(package, out):
         click.echo(path)
     folder = out / package.distribution
-    click.echo(f"next: cd {folder} && python -m pip install -e '.[test]' && python -m pytest", err=True)
+    click.echo(
+        f"next: cd {shlex.quote(str(folder))} && python -m pip install -e '.[test]' && python -m pytest", err=True
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.resources
 import importlib.util
 import re
+import shutil
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -80,25 +81,32 @@ def check_name(package: NewPackage, registry: Registry) -> None:
 def write_package(package: NewPackage, folder: Path) -> tuple[Path, ...]:
     """Write ``folder/medbench-<id>`` and give the files written.
 
-    Raises `UsageError`, and writes nothing, where that exists; `StoreError` where it cannot be written.
+    Raises `UsageError`, and writes nothing, where that exists; `StoreError`, and leaves nothing, where it cannot be written.
     """
     target = folder / package.distribution
-    files = {path: text for path, text in _filled(package)}
-    written = []
+    files = {target / path: text for path, text in _filled(package)}
     try:
         target.mkdir(parents=True)
-        for path, text in files.items():
-            place = target / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
-            written.append(place)
     except FileExistsError as error:
         raise UsageError(
             f"{error.filename} exists already", fix="name another folder with --out, or remove it"
         ) from None
     except OSError as error:
-        raise StoreError(f"cannot write {target}: {error.strerror}", fix="name another folder with --out") from error
-    return tuple(written)
+        raise _unwritable(target, error) from error
+    try:
+        for place, text in files.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+    except BaseException as error:  # half a package would stand in the way of the next try
+        shutil.rmtree(target, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _unwritable(target, error) from error
+        raise
+    return tuple(files)
+
+
+def _unwritable(target: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {target}: {error.strerror}", fix="name another folder with --out")
 
 
 def _filled(package: NewPackage) -> Iterator[tuple[Path, str]]:

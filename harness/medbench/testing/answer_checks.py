@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from medbench.errors import UsageError
-from medbench.testing.contract import Check, Finding, LeftOut, attempt
+from medbench.testing.contract import PLUGIN_ERRORS, Check, Finding, LeftOut, attempt
 from medbench.testing.encoder_checks import IMAGES, TEXTS, Subject
 from medbench.testing.rows import RowFunction, check_rows
 
@@ -84,7 +84,7 @@ def check_generator(subject: Subject) -> Check:
     studies = torch.stack([subject.images()] * views, dim=1)
 
     def generate(model: Any, rows: list[int]) -> list[str]:
-        found: list[str] = model.generate(studies[rows], beams=1, min_length=2, max_length=12)
+        found: list[str] = model.generate(studies[rows], beams=1, min_length=2, max_length=64)
         return found
 
     yield from _check_texts(subject, "generate", IMAGES, generate)
@@ -152,7 +152,7 @@ def _known_findings(subject: Subject, name: str) -> tuple[list[str], list[Findin
             known.append(finding)
         except UsageError:
             continue
-        except Exception as error:  # a plugin may raise anything
+        except PLUGIN_ERRORS as error:
             text = f"{name} raised {type(error).__name__} for '{finding}'"
             complaints.append(Finding(subject.where, text, "raise UsageError for a finding that it does not know"))
     if not known and not complaints:

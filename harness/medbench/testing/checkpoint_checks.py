@@ -1,4 +1,4 @@
-"""What a loader makes of a checkpoint that is missing, cut short, of another method, or set to run code."""
+"""What a loader makes of a checkpoint that is missing, cut short, of another method, its own in part, or set to run code."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from medbench.capabilities import LoadRequest
-from medbench.errors import MissingCheckpointError
+from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.loading import resolve
 from medbench.models import load_model
 from medbench.selection import MethodChoice
 from medbench.settings import Settings
-from medbench.testing.contract import Check, Finding, in_words
+from medbench.testing.contract import PLUGIN_ERRORS, Check, Finding, LeftOut, attempt, in_words
+from medbench.testing.renaming import rename_half
 
 _MEND = "read it with medbench.checkpoints.read_checkpoint, which raises CheckpointError"
 
 
 def check_bad_checkpoints(choice: MethodChoice, settings: Settings) -> Check:
-    """Each must end in `MissingCheckpointError` or `CheckpointError`; no code that a file holds may run."""
+    """Each file must end in `CheckpointError`, none in `MissingCheckpointError`; no code that a file holds may run."""
     source = choice.variant.checkpoint
     if source is None:
         return
@@ -34,18 +35,25 @@ def check_bad_checkpoints(choice: MethodChoice, settings: Settings) -> Check:
             "a truncated checkpoint": lambda path: _cut(good, path),
             "a checkpoint of 64 bytes of noise": _noise,
             "another method's checkpoint": _foreign,
+            "its own checkpoint with half of its tensors renamed": lambda path: rename_half(good, path),
             "a checkpoint that holds code": lambda path: _bomb(path, mark),
         }
         for what, spoil in spoilers.items():
             path = folder / what.replace(" ", "-") / good.name
             path.parent.mkdir()
-            spoil(path)
+            _join_neighbours(good, path.parent)
+            spoilt = attempt(choice.id, f"making {what}", lambda spoil=spoil, path=path: spoil(path))  # type: ignore[misc]
+            if isinstance(spoilt, Finding | LeftOut):
+                yield LeftOut(choice.id, spoilt.what if isinstance(spoilt, Finding) else spoilt.why)
+                continue
             settled = Settings(checkpoints=settings.checkpoints, checkpoint_overrides={choice.id: path}, device="cpu")
             try:
                 load_model(choice, settled, seed=0, needed=())
-            except MissingCheckpointError:
+            except CheckpointError:
                 pass
-            except Exception as error:  # a plugin may raise anything
+            except MissingCheckpointError as error:
+                yield Finding(choice.id, f"of {what} it says that it is missing ({error})", "raise CheckpointError")
+            except PLUGIN_ERRORS as error:
                 yield Finding(choice.id, f"{what} raised {in_words(error)}", _MEND)
             else:
                 mend = "compare its keys with the model's: load_state_dict(strict=True), and CheckpointError where they differ"
@@ -63,7 +71,7 @@ def _check_missing(choice: MethodChoice, settings: Settings) -> Check:
         resolve(choice.spec.loader, f"method '{choice.spec.id}'")(request)
     except MissingCheckpointError:
         return
-    except Exception as error:  # a plugin may raise anything
+    except PLUGIN_ERRORS as error:
         yield Finding(choice.id, f"without a checkpoint it raised {in_words(error)}", "raise MissingCheckpointError")
     else:
         yield Finding(choice.id, "without its checkpoint it loads all the same", "raise MissingCheckpointError")
@@ -92,6 +100,13 @@ def _foreign(path: Path) -> None:
         save_file(tensors, path)
     else:
         torch.save({"state_dict": tensors}, path)
+
+
+def _join_neighbours(good: Path, folder: Path) -> None:
+    """What lies beside the checkpoint (a configuration, a tokenizer) lies beside the spoilt one too."""
+    for beside in good.parent.iterdir():
+        if beside.name != good.name:
+            (folder / beside.name).symlink_to(beside.resolve())
 
 
 class _Code:

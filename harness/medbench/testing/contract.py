@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from medbench.errors import MedbenchError, MissingCheckpointError, MissingDataError
 from medbench.leaderboard.text import clean
 
 T = TypeVar("T")
+
+PLUGIN_ERRORS = (Exception, SystemExit)
+"""What a plugin may raise: anything, and it may call ``sys.exit``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that was not tried, and why."""
+    """Something that was not tried, and why.
+
+    ``kind``: a ``part`` of the checks; files are ``absent``; or the ``whole`` method, dataset or task, of which then nobody can
+    say that it keeps the contract.
+    """
 
     where: str
     why: str
+    kind: Literal["part", "absent", "whole"] = "part"
 
     @property
     def line(self) -> str:
@@ -66,11 +74,17 @@ class Report:
         )
 
     @property
+    def tried(self) -> bool:
+        """Whether anything could be tried at all."""
+        return not any(one.kind == "whole" for one in self.left_out)
+
+    @property
     def text(self) -> str:
         """The findings, then what was left out, a line each; or that the contract is kept."""
         outcomes: tuple[Outcome, ...] = (*self.findings, *self.left_out)
         lines = [one.line for one in outcomes]
-        return "\n".join(lines if self.findings else [f"{self.subject} keeps the contract", *lines])
+        kept = [] if self.findings or not self.tried else [f"{self.subject} keeps the contract"]
+        return "\n".join([*kept, *lines])
 
 
 def attempt(where: str, what: str, call: Callable[[], T], mend: str = "") -> T | Finding | LeftOut:
@@ -81,8 +95,8 @@ def attempt(where: str, what: str, call: Callable[[], T], mend: str = "") -> T |
     try:
         return call()
     except (MissingDataError, MissingCheckpointError) as error:
-        return LeftOut(where, f"{what}: {error}")
-    except Exception as error:  # a plugin may raise anything
+        return LeftOut(where, f"{what}: {error}", "absent")
+    except PLUGIN_ERRORS as error:
         return Finding(where, f"{what} raised {in_words(error)}", mend)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from medbench.datasets import DatasetFiles, locate
 from medbench.errors import MedbenchError, MissingDataError
 from medbench.loading import resolve
 from medbench.settings import Settings
-from medbench.testing.contract import Check, Finding, in_words
+from medbench.specs import ExpectedFile
+from medbench.testing.contract import PLUGIN_ERRORS, Check, Finding, LeftOut, in_words
 
 _MEND = "raise MissingDataError, or leave the row out and report a Problem"
 _FILES_A_FOLDER = 3
@@ -33,16 +34,28 @@ def check_absent_files(files: DatasetFiles) -> Check:
         try:
             _read(files)
         except MissingDataError as error:
-            if expected.required and expected.path not in str(error):
+            if not expected.required:
+                yield from () if _located(files).missing else (_refused(files, expected, error),)
+            elif expected.path not in str(error):
                 yield Finding(where, f"without {expected.path} it says '{error}'", "name the file that is absent")
         except MedbenchError as error:
             yield Finding(where, f"without {expected.path} it raised {in_words(error)}", "raise MissingDataError")
-        except Exception as error:  # a plugin may raise anything
+        except PLUGIN_ERRORS as error:
             yield Finding(where, f"without {expected.path} it raised {in_words(error)}", _MEND)
         finally:
             for path, place in moved:
                 place.rename(path)
     yield from _check_empty(files)
+
+
+def _refused(files: DatasetFiles, expected: ExpectedFile, error: MedbenchError) -> Finding | LeftOut:
+    """An optional file may be asked for only where another one can stand in its place, and by name."""
+    where = f"dataset {files.spec.id}"
+    said = f"without {expected.path}, which is optional, it says '{error}'"
+    others = [one for one in files.spec.files if not one.required and one.path != expected.path]
+    if others and PurePosixPath(expected.path).name in str(error):
+        return LeftOut(where, said)
+    return Finding(where, said, "read on without it, or let the spec say that it is required")
 
 
 def check_spoilt_files(files: DatasetFiles) -> Check:
@@ -60,16 +73,20 @@ def check_spoilt_files(files: DatasetFiles) -> Check:
                 _read(files)
             except MedbenchError:
                 pass
-            except Exception as error:  # a plugin may raise anything
+            except PLUGIN_ERRORS as error:
                 yield Finding(where, f"with {name} {how}, its reader raised {in_words(error)}", _MEND)
         path.write_bytes(good)
 
 
 def _read(files: DatasetFiles) -> None:
     """As a run does: what is required is looked for before the reader is asked."""
-    settings = Settings(data_overrides={files.spec.id: files.root}, cache=files.info_path.parent)
-    locate(files.spec, settings).require()
+    _located(files).require()
     resolve(files.spec.reader, f"dataset '{files.spec.id}'")(files.root)
+
+
+def _located(files: DatasetFiles) -> DatasetFiles:
+    """As they are now."""
+    return locate(files.spec, Settings(data_overrides={files.spec.id: files.root}, cache=files.info_path.parent))
 
 
 def _moved_aside(files: DatasetFiles, pattern: str) -> list[tuple[Path, Path]]:
@@ -91,7 +108,7 @@ def _check_empty(files: DatasetFiles) -> Check:
         _read(replace(files, root=empty))
     except MissingDataError:
         pass
-    except Exception as error:  # a plugin may raise anything
+    except PLUGIN_ERRORS as error:
         yield Finding(where, f"in an empty folder it raised {in_words(error)}", "raise MissingDataError")
     else:
         yield Finding(where, "an empty folder is read all the same", "say which of its files are required")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ from medbench.settings import Settings
 from medbench.specs import DatasetSpec
 from medbench.testing.contract import Check, Finding, LeftOut, Report, attempt
 from medbench.testing.damage_checks import check_absent_files, check_spoilt_files
-from medbench.testing.guards import no_network
+from medbench.testing.fresh import ask
+from medbench.testing.guards import SharedState, check_network, check_state, no_network
+from medbench.testing.questions import READING, raw_digest
 from medbench.testing.sample_checks import check_raw
 from medbench.testing.spec_checks import check_dataset_spec, check_light, owner_of
 
@@ -66,8 +69,10 @@ def check_dataset(spec: DatasetSpec, folder: Path, root: Path | None = None) -> 
         yield Finding(where, "its reader could not be tried", mend)
         return
     with no_network(spec.reader.partition(".")[0].partition(":")[0]) as tried:
+        shared = SharedState()
         if spec.phantom is not None:
             yield from _check_phantom(spec, folder)
+            yield from check_state(where, shared, "drawing its phantom")
         if root is not None or spec.phantom is not None:
             files = _files(spec, root or folder / "a" / "data" / spec.id, folder / "cache")
             yield from _check_reading(files, drawn=root is None)
@@ -75,20 +80,26 @@ def check_dataset(spec: DatasetSpec, folder: Path, root: Path | None = None) -> 
             copy = _files(spec, folder / "b" / "data" / spec.id, folder / "cache-of-copy")
             yield from check_absent_files(copy)
             yield from check_spoilt_files(copy)
-    for line in dict.fromkeys(tried):
-        yield Finding(where, f"it asked the network for {line}", "read the files of the dataset's folder alone")
+        yield from check_state(where, shared, "reading it")
+    yield from check_network(where, tried, "read the files of the dataset's folder alone")
 
 
 def _check_phantom(spec: DatasetSpec, folder: Path) -> Check:
     where = f"dataset {spec.id}"
-    here = sorted(Path.cwd().iterdir())
+    imported = attempt(where, "importing its phantom", lambda: resolve(str(spec.phantom), where))
+    if isinstance(imported, Finding | LeftOut):
+        yield _as_finding(imported)
+        return
+    empty = folder / "empty"
+    empty.mkdir()
     for name in ("a", "b"):
-        drawn = attempt(where, "drawing its phantom", lambda name=name: draw(spec, folder / name))  # type: ignore[misc]
+        with contextlib.chdir(empty):
+            drawn = attempt(where, "drawing its phantom", lambda name=name: draw(spec, folder / name))  # type: ignore[misc]
         if isinstance(drawn, Finding | LeftOut):
-            yield Finding(where, drawn.what if isinstance(drawn, Finding) else drawn.why)
+            yield _as_finding(drawn)
             return
     first, second = folder / "a", folder / "b"
-    if sorted(Path.cwd().iterdir()) != here or sorted(one.name for one in (first / "data").iterdir()) != [spec.id]:
+    if any(empty.iterdir()) or sorted(one.name for one in (first / "data").iterdir()) != [spec.id]:
         yield Finding(where, "its phantom writes outside of the folder that it is given")
     names = _names(first)
     if names != _names(second) or filecmp.cmpfiles(first, second, names, shallow=False)[1:] != ([], []):
@@ -108,9 +119,13 @@ def _check_reading(files: DatasetFiles, *, drawn: bool) -> Check:
     if isinstance(read, Finding | LeftOut):
         yield read
         return
+    absent = attempt(where, "its files", files.require)
+    if isinstance(absent, Finding | LeftOut):
+        yield _as_finding(absent)
+        return
     raws = [attempt(where, "reading it", lambda: read(files.root)) for _ in range(2)]
     if isinstance(raws[0], Finding | LeftOut):
-        yield raws[0] if not drawn or isinstance(raws[0], Finding) else Finding(where, f"of its phantom, {raws[0].why}")
+        yield _as_finding(raws[0])
         return
     if not isinstance(raws[0], RawDataset):
         yield Finding(where, f"its reader gives a {type(raws[0]).__name__}", "give a medbench.samples.RawDataset")
@@ -118,24 +133,52 @@ def _check_reading(files: DatasetFiles, *, drawn: bool) -> Check:
     if raws[0] != raws[1]:
         mend = "sort what a folder lists, and draw nothing without a fixed seed"
         yield Finding(where, "its reader gives something else the second time", mend)
+    else:
+        yield from _check_elsewhere(files, raws[0])
     yield from check_raw(spec, raws[0])
     yield from _check_prepared(files, drawn=drawn)
     if _listing(files.root) != before:
         yield Finding(where, "reading it changed its folder", "the raw files are the user's: read them only")
 
 
+def _check_elsewhere(files: DatasetFiles, raw: RawDataset) -> Check:
+    """Another process, in which texts hash otherwise, reads the same."""
+    where = f"dataset {files.spec.id}"
+    found = attempt(
+        where, "reading it in a process of its own", lambda: ask(READING, files.spec.reader, files.root.resolve())
+    )
+    if isinstance(found, Finding | LeftOut):
+        yield _as_finding(found)
+    elif found != raw_digest(raw):
+        yield Finding(where, "its reader gives another order in another process", "sort what comes from a set")
+
+
 def _check_prepared(files: DatasetFiles, *, drawn: bool) -> Iterator[Finding | LeftOut]:
     where = f"dataset {files.spec.id}"
-    found = [attempt(where, "preparing it", lambda: preparation.examine(files, Reporter())) for _ in range(2)]
-    if isinstance(found[0], Finding | LeftOut):
-        yield found[0] if isinstance(found[0], Finding) else Finding(where, found[0].why)
-        return
-    hashes = [one.info.sha256 for one in found if isinstance(one, preparation.Examined)]
-    if len(set(hashes)) != 1:
+
+    def examined(*, allow_incomplete: bool = False) -> preparation.Examined | Finding | LeftOut:
+        how = {"allow_incomplete": allow_incomplete}
+        return attempt(where, "preparing it", lambda: preparation.examine(files, Reporter(), **how))
+
+    first, second = examined(), examined()
+    whole = first if isinstance(first, preparation.Examined) else examined(allow_incomplete=True)
+    problems = whole.info.problems if isinstance(whole, preparation.Examined) else []
+    for group in problems:
+        said = f"{group.count} times {group.kind} (first: {group.examples[0]})"
+        if not drawn:
+            yield LeftOut(where, f"what preparing it passes over: {said}")
+        elif group.kind in FAULTS:
+            yield Finding(where, f"of its phantom, {said}")
+    if not isinstance(first, preparation.Examined):
+        if not drawn or not FAULTS & {group.kind for group in problems}:  # else the faults say more
+            yield _as_finding(first)
+    elif isinstance(second, preparation.Examined) and first.info.sha256 != second.info.sha256:
         yield Finding(where, "preparing it twice gives two manifests", "read in a fixed order")
-    for group in found[0].info.problems if drawn else ():
-        if group.kind in FAULTS:
-            yield Finding(where, f"of its phantom, {group.count} times {group.kind} (first: {group.examples[0]})")
+
+
+def _as_finding(outcome: Finding | LeftOut) -> Finding:
+    """Files that are there, or that the author named, must not be called absent."""
+    return outcome if isinstance(outcome, Finding) else Finding(outcome.where, outcome.why)
 
 
 def _files(spec: DatasetSpec, root: Path, cache: Path) -> DatasetFiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 import socket
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-_HERE = {"localhost", "127.0.0.1", "::1", "", None}
+from medbench.testing.contract import Check, Finding
+
+_HERE = frozenset({"localhost", "::1", "::", "0.0.0.0", "", "<broadcast>", "None"})
+_RESOLVERS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
 _STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 
 
@@ -26,36 +30,57 @@ def no_network(package: str = "") -> Iterator[list[str]]:
     """Refuse every connection but to this machine; gives a list that fills with what was tried and from which line.
 
     ``package`` is the plugin's package, whose line is named where it is among the callers. Sockets that compiled code opens
-    by itself are not seen.
+    by itself, and other processes, are not seen.
     """
     tried: list[str] = []
+    here = _HERE | {socket.gethostname()} | _own_addresses()
 
-    def refuse(host: object, port: object) -> None:
-        name = host.decode(errors="replace") if isinstance(host, bytes) else str(host)
+    def check(host: object, port: object = None) -> None:
+        name = host.decode(errors="replace") if isinstance(host, bytes | bytearray) else str(host)
+        if name in here or name.startswith("127."):
+            return
         tried.append(f"{name}{'' if port in (None, '', 0) else f':{port}'} from {_caller(package)}")
         raise NetworkRefusedError(f"no network during a check ({name})")
 
     def connecting(real: Callable[..., Any]) -> Callable[..., Any]:
         def connect(self: socket.socket, address: Any) -> Any:
-            if isinstance(address, tuple) and address[0] not in _HERE:
-                refuse(address[0], address[1])
+            if isinstance(address, tuple):
+                check(*address[:2])
             return real(self, address)
 
         return connect
 
-    def resolving(real: Callable[..., Any]) -> Callable[..., Any]:
-        def getaddrinfo(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
-            if host not in _HERE:
-                refuse(host, port)
-            return real(host, port, *rest, **options)
+    def sending(real: Callable[..., Any]) -> Callable[..., Any]:
+        def sendto(self: socket.socket, data: Any, *rest: Any) -> Any:
+            if rest and isinstance(rest[-1], tuple):
+                check(*rest[-1][:2])
+            return real(self, data, *rest)
 
-        return getaddrinfo
+        return sendto
+
+    def resolving(real: Callable[..., Any]) -> Callable[..., Any]:
+        def resolve(host: Any, *rest: Any, **options: Any) -> Any:
+            check(host, rest[0] if rest else options.get("port"))
+            return real(host, *rest, **options)
+
+        return resolve
 
     with ExitStack() as stack:
         for name in ("connect", "connect_ex"):
             stack.enter_context(mock.patch.object(socket.socket, name, connecting(getattr(socket.socket, name))))
-        stack.enter_context(mock.patch.object(socket, "getaddrinfo", resolving(socket.getaddrinfo)))
+        stack.enter_context(mock.patch.object(socket.socket, "sendto", sending(socket.socket.sendto)))
+        for name in _RESOLVERS:
+            stack.enter_context(mock.patch.object(socket, name, resolving(getattr(socket, name))))
         yield tried
+
+
+@functools.cache
+def _own_addresses() -> frozenset[str]:
+    """The addresses that this machine's own name stands for."""
+    try:
+        return frozenset(socket.gethostbyname_ex(socket.gethostname())[2])
+    except OSError:  # a name that nothing resolves
+        return frozenset()
 
 
 def _caller(package: str) -> str:
@@ -74,25 +99,46 @@ def _caller(package: str) -> str:
 
 
 class SharedState:
-    """The settings of the process that a method must leave as they are, as they were when this was made."""
+    """The settings of the process that a plugin must leave as they are, as they were when this was made."""
 
     def __init__(self) -> None:
-        self._before = {name: _digest(get()) for name, (get, _) in _settings().items()}
-        self._values = {name: get() for name, (get, _) in _settings().items()}
+        self._settings = _settings()
+        self._values = {name: get() for name, (get, _) in self._settings.items()}
+        self._before = {name: _digest(value) for name, value in self._values.items()}
 
     def changed(self) -> list[str]:
         """The names of those that are no longer so; they are put back."""
         names = []
-        for name, (get, put) in _settings().items():
+        for name, (get, put) in self._settings.items():
             if _digest(get()) != self._before[name]:
                 names.append(name)
                 put(self._values[name])
         return names
 
 
+def check_state(where: str, shared: SharedState, what: str, *, seeds: bool = False) -> Check:
+    """Nothing of the process's settings was changed by ``what``; where it ``seeds``, generators may be, and are put back."""
+    for name in shared.changed():
+        if seeds and name.endswith("generator"):
+            continue
+        mend = "draw inside torch.random.fork_rng(devices=[]), or from a generator of your own"
+        yield Finding(
+            where,
+            f"{what} changed {name}, which the whole process shares",
+            mend if "generator" in name else "put it back",
+        )
+
+
+def check_network(where: str, tried: list[str], mend: str) -> Check:
+    """Nothing was asked of the network."""
+    for line in dict.fromkeys(tried):
+        yield Finding(where, f"it asked the network for {line}", mend)
+
+
 def _settings() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]:
     """By name, how each is read and set."""
     import numpy as np
+    import sklearn.model_selection  # noqa: F401 - its import draws from Python's generator, whoever does it
     import torch
 
     def set_cudnn(values: tuple[bool, bool]) -> None:

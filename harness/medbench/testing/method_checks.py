@@ -19,11 +19,15 @@ from medbench.settings import Settings
 from medbench.specs import MethodSpec
 from medbench.testing import answer_checks, encoder_checks
 from medbench.testing.checkpoint_checks import check_bad_checkpoints
-from medbench.testing.contract import Check, Finding, LeftOut, Report, attempt, in_words
+from medbench.testing.contract import PLUGIN_ERRORS, Check, Finding, LeftOut, Outcome, Report, attempt, in_words
 from medbench.testing.encoder_checks import Subject
-from medbench.testing.guards import SharedState, no_network
+from medbench.testing.fresh import ask
+from medbench.testing.guards import SharedState, check_network, check_state, no_network
+from medbench.testing.questions import TEXTS, encoded_texts
 from medbench.testing.spec_checks import check_light, check_method_spec, owner_of
 
+_FROM_FOLDER = "read from the checkpoints folder (request.assets) alone"
+_DRAW_ALL = "the spec claims it: let the phantom draw all that it needs"
 CHECKS: Mapping[str, Callable[[Subject], Check]] = {
     "ImageEncoder": encoder_checks.check_image_encoder,
     "DenseImageEncoder": encoder_checks.check_dense_encoder,
@@ -56,51 +60,70 @@ def _check(name: str, spec: MethodSpec, registry: Registry, checkpoints: Path, *
     if owner is not None:
         yield from check_light(owner)
     yield from check_method_spec(spec)
+    where = f"method {spec.id}"
     if draw and spec.phantom is not None:
-        found = attempt(f"method {spec.id}", "drawing its phantom", lambda: draw_weights(spec, checkpoints.parent))
-        if isinstance(found, Finding | LeftOut):
-            yield found
+        found: list[Outcome] = []
+        yield from _check_phantom(spec, checkpoints.parent, found)
+        if found:
             return
     bare = name == spec.id
     if bare and not spec.variants:
-        yield LeftOut(f"method {spec.id}", f"a family of models: name one, {spec.id}/<model>")
+        yield LeftOut(where, f"it is a family of models: name one, {spec.id}/<model>", "whole")
         return
-    tried = 0
+    drawn = draw and spec.phantom is not None
+    tried = from_hub = 0
     for choice in select_methods(f"{name}@*" if bare else name, registry, checkpoints):
         source = choice.variant.checkpoint
         absent = source is not None and not (checkpoints / source.filename).is_file()
         if source is not None and absent and (bare or source.hub is None):
-            yield LeftOut(choice.id, f"no weights at {source.filename} of the checkpoints folder")
+            from_hub += source.hub is not None
+            if drawn and source.hub is None:
+                yield LeftOut(choice.id, f"its phantom draws no {source.filename}")
+            elif source.hub is not None:
+                yield LeftOut(choice.id, "its weights come from a hub")
+            else:
+                yield LeftOut(choice.id, f"no weights at {source.filename} of the checkpoints folder")
             continue
         tried += 1
-        yield from check_variant(choice, Settings(checkpoints=checkpoints, device="cpu"))
-    if not tried:
+        settings = Settings(checkpoints=checkpoints, device="cpu")
+        yield from check_variant(choice, settings, drawn=drawn)
+        if tried == 1:
+            yield from check_texts_elsewhere(choice, settings)
+    if from_hub and not tried:
+        yield LeftOut(where, "its weights come from a hub; give the folder of a copy of them", "whole")
+    elif not tried:
         yield Finding(
-            f"method {spec.id}",
+            where,
             "no variant could be loaded",
             "let the spec's phantom draw a stand-in of the weights, or give the folder of the real ones",
         )
 
 
-def check_variant(choice: MethodChoice, settings: Settings) -> Check:
-    """Load a variant twice, check every capability that it offers, then what it makes of bad checkpoints."""
+def check_variant(choice: MethodChoice, settings: Settings, *, drawn: bool = False) -> Check:
+    """Load a variant twice, check every capability that it offers, then what it makes of bad checkpoints.
+
+    ``drawn`` says that the method's phantom drew its files, so that none may be absent.
+    """
     import torch
 
     where = choice.id
     package = choice.spec.loader.partition(":")[0].partition(".")[0]
-    loaded = attempt(where, "importing its loader", lambda: resolve(choice.spec.loader, f"method '{choice.spec.id}'"))
-    if isinstance(loaded, Finding | LeftOut):
-        yield loaded
-        return
     with no_network(package) as tried:
         shared = SharedState()
-        models = attempt(where, "loading it", lambda: [_load(choice, settings) for _ in range(2)])
-        yield from _state_kept(where, shared, "loading it")
+        owner = f"method '{choice.spec.id}'"
+        loaded = attempt(where, "importing its loader", lambda: resolve(choice.spec.loader, owner))
+        yield from check_state(where, shared, "importing its loader")
+        models = (
+            loaded
+            if isinstance(loaded, Finding)
+            else attempt(where, "loading it", lambda: [_load(choice, settings) for _ in range(2)])
+        )
+        yield from check_state(where, shared, "loading it")
         if isinstance(models, list):
             subject = Subject(where, *models)
             yield from _check_module(subject)
             training = _training(subject.model)
-            yield from _check_capabilities(subject, choice, shared)
+            yield from _check_capabilities(subject, choice, shared, drawn=drawn)
             if _training(subject.model) != training:
                 yield Finding(where, "a call switched its mode", "leave train and eval mode to the task")
         elif isinstance(models, LeftOut):
@@ -111,10 +134,43 @@ def check_variant(choice: MethodChoice, settings: Settings) -> Check:
             source = choice.variant.checkpoint
             if source is not None and (settings.checkpoints / source.filename).is_file():
                 yield from check_bad_checkpoints(choice, settings)
-    for line in dict.fromkeys(tried):
-        yield Finding(
-            where, f"it asked the network for {line}", "read from the checkpoints folder (request.assets) alone"
+    yield from check_network(where, tried, _FROM_FOLDER)
+
+
+def check_texts_elsewhere(choice: MethodChoice, settings: Settings) -> Check:
+    """Another process, in which texts hash otherwise, encodes them the same."""
+    import torch
+
+    if "TextEncoder" not in choice.variant.capabilities:
+        return
+    texts = list(encoder_checks.TEXTS)
+    found = [
+        attempt(choice.id, "encode_texts in a process of its own", call)
+        for call in (
+            lambda: encoded_texts(choice, settings, texts),
+            lambda: ask(TEXTS, choice, settings, texts),
         )
+    ]
+    if isinstance(found[0], list) and isinstance(found[1], list):  # else it is said elsewhere
+        first, second = (torch.tensor(one) for one in found)
+        if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-3, atol=1e-3):
+            mend = "sort what comes from a set, and use no hash() of a text"
+            yield Finding(choice.id, "encode_texts gives another answer in another process", mend)
+    elif isinstance(found[0], list):
+        yield from (one for one in found if isinstance(one, Finding))
+
+
+def _check_phantom(spec: MethodSpec, folder: Path, found: list[Outcome]) -> Check:
+    """Draw the weights, with the network and the process watched; a failure is kept in ``found`` too."""
+    where = f"method {spec.id}"
+    with no_network(str(spec.phantom).partition(":")[0].partition(".")[0]) as tried:
+        shared = SharedState()
+        drawn = attempt(where, "drawing its phantom", lambda: draw_weights(spec, folder))
+        yield from check_state(where, shared, "drawing its phantom")
+    yield from check_network(where, tried, _FROM_FOLDER)
+    if isinstance(drawn, Finding | LeftOut):
+        found.append(drawn)
+        yield drawn if isinstance(drawn, Finding) else Finding(where, drawn.why)
 
 
 def _load(choice: MethodChoice, settings: Settings) -> Any:
@@ -151,7 +207,7 @@ def _training(model: Any) -> list[str]:
     return [name or "the model itself" for name, one in found if one.training]
 
 
-def _check_capabilities(subject: Subject, choice: MethodChoice, shared: SharedState) -> Check:
+def _check_capabilities(subject: Subject, choice: MethodChoice, shared: SharedState, *, drawn: bool) -> Check:
     preprocess = getattr(subject.model, "preprocess", None)
     if preprocess is not None:
         bad = list(encoder_checks.check_preprocess(subject.where, preprocess))
@@ -160,21 +216,18 @@ def _check_capabilities(subject: Subject, choice: MethodChoice, shared: SharedSt
             return
     for name in sorted(choice.variant.capabilities):
         try:
-            yield from CHECKS[name](subject)
+            for outcome in CHECKS[name](subject):
+                lost = drawn and isinstance(outcome, LeftOut) and outcome.kind == "absent"
+                yield Finding(subject.where, outcome.why, _DRAW_ALL) if lost else outcome  # type: ignore[union-attr]
         except MissingCheckpointError as error:
-            yield LeftOut(subject.where, f"{name}: {error}")
-        except Exception as error:  # an attribute of the wrong kind breaks a check in any way
+            said = f"{name}: {error}"
+            yield Finding(subject.where, said, _DRAW_ALL) if drawn else LeftOut(subject.where, said, "absent")
+        except PLUGIN_ERRORS as error:  # an attribute of the wrong kind breaks a check in any way
             yield Finding(
                 subject.where, f"{name} cannot be checked: {in_words(error)}", "compare medbench.capabilities"
             )
-        yield from _state_kept(subject.where, shared, name)
+        yield from check_state(subject.where, shared, name)
     claimed = choice.variant.capabilities
     for name in sorted(CHECKS.keys() - claimed):
         if isinstance(subject.model, getattr(capabilities, name)):
             yield LeftOut(subject.where, f"{name}: its model can do it, but the spec does not claim it")
-
-
-def _state_kept(where: str, shared: SharedState, what: str) -> Check:
-    for name in shared.changed():
-        mend = "draw weights inside torch.random.fork_rng(devices=[])" if "generator" in name else "put it back"
-        yield Finding(where, f"{what} changed {name}, which the whole process shares", mend)

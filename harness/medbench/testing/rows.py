@@ -30,6 +30,11 @@ class RowFunction:
     call: Callable[[list[int]], Tensor]
     again: Callable[[list[int]], Tensor]
 
+    @property
+    def things(self) -> str:
+        """``images``, ``studies``."""
+        return "studies" if self.thing == "study" else f"{self.thing}s"
+
 
 def check_rows(function: RowFunction) -> Check:
     """Shape, kind and finiteness; the same twice, after loading again, and one by one; other inputs give other answers."""
@@ -72,7 +77,7 @@ def check_rows(function: RowFunction) -> Check:
     if function.count > 1 and all(torch.equal(answer[0], one) for one in answer[1:]):
         yield Finding(
             function.where,
-            f"{function.name} gives the same for {function.count} different {function.thing}s",
+            f"{function.name} gives the same for {function.count} different {function.things}",
             "does the answer depend on its input?",
         )
 
@@ -95,7 +100,7 @@ def _form(function: RowFunction, answer: object) -> Finding | None:
     if len(shape) != len(wanted) or any(want not in (None, have) for want, have in zip(wanted, shape, strict=True)):
         return Finding(
             function.where,
-            f"{function.name} gives shape {shape} for {function.count} {function.thing}s, {said} is expected",
+            f"{function.name} gives shape {shape} for {function.count} {function.things}, {said} is expected",
             "medbench.capabilities says what each side is",
         )
     if answer.dtype != torch.float32:

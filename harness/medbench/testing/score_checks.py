@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from medbench.protocols import Analysis, Exhibits, GroupValue, ReliabilityBin
 from medbench.records import MetricValue, Record
-from medbench.replicates import replicates_of
 from medbench.runner import model_rows, score
 from medbench.specs import MetricSpec, Recipe, TaskSpec
 from medbench.testing.contract import Check, Finding, LeftOut, attempt
+from medbench.testing.fresh import ask
+from medbench.testing.questions import SCORES
+from medbench.testing.replicate_checks import Scorer, check_replicates, turned_round
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _EXAMPLES = 3
+_ROUNDING = 1e-6
 _ALONE = "score() must use the predictions alone: keep in them all that it needs"
 
 
@@ -37,53 +43,45 @@ def check_record(where: str, task: TaskSpec, record: Record) -> Check:
 def check_scores(
     where: str, task: TaskSpec, recipe: Recipe, protocol: Any, record: Record, predictions: pa.Table
 ) -> Check:
-    """The same from the kept predictions, when data, weights and caches are gone, and in whatever order the rows are."""
-    for what, table, mend in (
-        ("from the kept predictions", predictions, _ALONE),
-        ("when the rows are in another order", _reversed(predictions), "sort, or use no order"),
-    ):
-        scored = attempt(
-            where,
-            f"scoring {what}",
-            lambda table=table: score(task, recipe, protocol, table, ceilings=record.ceilings),  # type: ignore[misc]
-            mend,
-        )
+    """The same from the kept predictions, when data, weights and caches are gone, in whatever order the rows are, and from a
+    protocol that never saw the run.
+    """
+
+    def here(table: pa.Table) -> Mapping[str, MetricValue]:
+        return score(task, recipe, protocol, table, ceilings=record.ceilings).metrics
+
+    def elsewhere() -> Mapping[str, MetricValue]:
+        return msgspec.convert(ask(SCORES, task, recipe, predictions, list(record.ceilings)), dict[str, MetricValue])
+
+    ways: tuple[tuple[str, Callable[[], Mapping[str, MetricValue]], str], ...] = (
+        ("from the kept predictions", lambda: here(predictions), _ALONE),
+        ("when the rows are in another order", lambda: here(turned_round(predictions)), "sort, or use no order"),
+        ("from the kept predictions in a process of its own", elsewhere, _ALONE),
+    )
+    for what, call, mend in ways:
+        scored = attempt(where, f"scoring {what}", call, mend)
         if isinstance(scored, Finding | LeftOut):
             yield scored
             continue
         for name, before in record.metrics.items():
-            after = scored.metrics.get(name)
+            after = scored.get(name)
             if after is None or not _close(before, after):
-                values = f"{before.value}, then {after.value if after else None}"
+                values = f"{said(before)}, then {said(after)}"
                 yield Finding(where, f"{name} is another {what} ({values})", mend)
 
 
-def check_analysis(where: str, task: TaskSpec, recipe: Recipe, protocol: Any, predictions: pa.Table) -> Check:
-    """Replicates of known metrics and of their number, the same for any order of rows; groups; reliability."""
-    import numpy as np
-
+def check_analysis(
+    where: str, task: TaskSpec, recipe: Recipe, protocol: Any, record: Record, predictions: pa.Table
+) -> Check:
+    """Replicates, groups and reliability, where the protocol offers them."""
     if not isinstance(protocol, Analysis):
         yield LeftOut(
             where, "Analysis: its protocol offers none, so two methods on it are never tested against each other"
         )
         return
+    yield from check_replicates(where, Scorer(task, recipe, protocol), record, predictions)
     rows = model_rows(predictions)
     known = {metric.name for metric in task.metrics}
-    drawn = attempt(where, "replicates", lambda: replicates_of(task, recipe, protocol, rows))
-    if isinstance(drawn, Finding | LeftOut):
-        yield drawn
-    else:
-        for name in sorted(drawn.by_metric.keys() - known):
-            yield Finding(where, f"it gives replicates of '{name}', which is no metric of it")
-        turned = attempt(where, "replicates", lambda: replicates_of(task, recipe, protocol, _reversed(rows)))
-        if not isinstance(turned, Finding | LeftOut):
-            for name, data in drawn.by_metric.items():
-                first, second = (np.frombuffer(one, "<f4") for one in (data, turned.by_metric.get(name, b"")))
-                if first.shape != second.shape or not np.allclose(first, second, atol=1e-5, equal_nan=True):
-                    mend = "draw patients with medbench.statistics.patient_counts, which goes by their ids"
-                    yield Finding(
-                        where, f"the replicates of {name} are others when the rows are in another order", mend
-                    )
     for call, kind in ((protocol.groups, GroupValue), (protocol.reliability, ReliabilityBin)):
         found = attempt(where, call.__name__, lambda call=call: list(call(task, recipe, rows)))  # type: ignore[misc]
         if isinstance(found, Finding | LeftOut):
@@ -133,22 +131,30 @@ def _check_value(at: str, found: MetricValue, metric: MetricSpec) -> Check:
     elif metric.unit == "percent" and not all(abs(value) <= metric.largest for value in numbers):
         yield Finding(
             at,
-            f"it is {found.value} ({found.low} to {found.high}), more than {metric.largest:g}",
+            f"it is {said(found)}, more than {metric.largest:g}",
             "give a share of 1, or say in its MetricSpec what is largest, or unit='plain'",
         )
+    elif metric.unit == "percent" and min(numbers) < -_ROUNDING:
+        yield Finding(at, f"it is {said(found)}, below 0", "say unit='plain' of what may be negative (a correlation)")
     elif found.low is not None and found.high is not None and not found.low <= found.high:
         yield Finding(at, f"its interval runs from {found.low} to {found.high}")
+    elif found.low is not None and found.high is not None and not _near(found.value, found.low, found.high):
+        yield Finding(at, f"it is {said(found)}, far outside of its interval", "are both of the same metric?")
     if found.low is None or found.high is None:
         yield Finding(at, "it has no interval", "medbench.statistics draws one over patients")
     if found.n < 1:
         yield Finding(at, f"it is over n={found.n} samples")
 
 
-def _reversed(table: pa.Table) -> pa.Table:
-    import numpy as np
-    import pyarrow as pa
+def _near(value: float, low: float, high: float) -> bool:
+    """Inside, or no further outside than the interval is wide: a biased metric's replicates may lie beside it."""
+    room = high - low + _ROUNDING * max(1.0, abs(value))
+    return low - room <= value <= high + room
 
-    return table.take(pa.array(np.random.default_rng(5).permutation(table.num_rows)))
+
+def said(found: MetricValue | None) -> str:
+    """``0.5 (0.4 to 0.6)``."""
+    return "nothing" if found is None else f"{found.value} ({found.low} to {found.high})"
 
 
 def _close(before: MetricValue, after: MetricValue) -> bool:

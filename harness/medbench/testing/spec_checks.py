@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -16,6 +13,8 @@ from medbench.errors import MedbenchError
 from medbench.registry import Plugin, Registry
 from medbench.specs import DatasetSpec, MethodSpec, TaskSpec
 from medbench.testing.contract import Check, Finding, LeftOut
+from medbench.testing.fresh import run_python
+from medbench.testing.guards import check_network
 
 HEAVY = ("torch", "numpy", "pandas", "sklearn", "pyarrow", "cv2", "transformers", "timm", "mmengine", "mmcv")
 
@@ -30,27 +29,26 @@ def owner_of(kind: str, name: str, registry: Registry) -> Plugin | None:
 def check_light(plugin: Plugin) -> Check:
     """The plugin's module and its hooks load nothing heavy, in a process of its own."""
     where = f"plugin {plugin.name}"
+    module, _, attribute = plugin.module.partition(":")
+    package = module.partition(".")[0]
     code = (
         "import importlib, json, sys\n"
-        f"plugin = importlib.import_module({plugin.module.partition(':')[0]!r})\n"
-        f"for part in {[part for part in plugin.module.partition(':')[2].split('.') if part]!r}:\n"
-        "    plugin = getattr(plugin, part)\n"
-        "for hook in ('medbench_methods', 'medbench_datasets', 'medbench_tasks'):\n"
-        "    list(getattr(plugin, hook, lambda: ())())\n"
-        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))\n"
+        "from medbench.testing.guards import no_network\n"
+        f"with no_network({package!r}) as tried:\n"
+        f"    plugin = importlib.import_module({module!r})\n"
+        f"    for part in {[part for part in attribute.split('.') if part]!r}:\n"
+        "        plugin = getattr(plugin, part)\n"
+        "    for hook in ('medbench_methods', 'medbench_datasets', 'medbench_tasks'):\n"
+        "        list(getattr(plugin, hook, lambda: ())())\n"
+        f"print(json.dumps([[name for name in {HEAVY!r} if name in sys.modules], tried]))\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
+    result = run_python(code)
+    if result.returncode or not result.stdout:
+        reason = (result.stderr.strip().splitlines() or ["it ends the process"])[-1]
         yield Finding(where, f"its module {plugin.module} does not import by itself ({reason})")
         return
-    loaded = json.loads(result.stdout.splitlines()[-1])
+    loaded, tried = json.loads(result.stdout.splitlines()[-1])
+    yield from check_network(where, tried, "importing a plugin must ask nothing of the network")
     if loaded:
         yield Finding(
             where,

@@ -26,8 +26,8 @@ from medbench.specs import TaskSpec
 from medbench.store import ResultStore
 from medbench.testing import dataset_checks, method_checks
 from medbench.testing.contract import Check, Finding, LeftOut, Report, attempt
-from medbench.testing.guards import no_network
-from medbench.testing.score_checks import check_analysis, check_exhibits, check_record, check_scores
+from medbench.testing.guards import SharedState, check_network, check_state, no_network
+from medbench.testing.score_checks import check_analysis, check_exhibits, check_record, check_scores, said
 from medbench.testing.spec_checks import check_light, check_task_spec, owner_of
 from medbench.testing.stand_in import stand_in
 from medbench.trials import Trial, resolve_recipe, trial_key
@@ -67,7 +67,17 @@ def check_task(spec: TaskSpec, registry: Registry, folder: Path, how: TaskTrial)
     yield from outcomes
     if any("not installed" in one.why for one in outcomes if isinstance(one, LeftOut)):
         return
+    with no_network(spec.loader.partition(":")[0].partition(".")[0]) as tried:
+        yield from _check_spec(spec, registry, folder, how)
+    yield from check_network(where, tried, "a run reads the dataset and the method alone")
+
+
+def _check_spec(spec: TaskSpec, registry: Registry, folder: Path, how: TaskTrial) -> Check:
+    """Import its protocol, and run it; the caller watches the network."""
+    where = f"task {spec.id}"
+    shared = SharedState()
     protocol = attempt(where, "importing its loader", lambda: resolve(spec.loader, f"task '{spec.id}'"))
+    yield from check_state(where, shared, "importing its loader")
     if isinstance(protocol, Finding | LeftOut):
         yield protocol
         return
@@ -80,14 +90,11 @@ def check_task(spec: TaskSpec, registry: Registry, folder: Path, how: TaskTrial)
     if registry.dataset(spec.dataset).phantom is None:
         yield Finding(where, f"it could not be run: {spec.dataset} has no phantom", "let its spec name one")
         return
-    with no_network(spec.loader.partition(":")[0].partition(".")[0]) as tried:
-        bench = attempt(where, "preparing its dataset", lambda: _Bench.of(spec, registry, folder, how))
-        if isinstance(bench, Finding | LeftOut):
-            yield bench if isinstance(bench, Finding) else Finding(where, bench.why)
-        else:
-            yield from _check_runs(bench, protocol)
-    for line in dict.fromkeys(tried):
-        yield Finding(where, f"it asked the network for {line}", "a run reads the dataset and the method alone")
+    bench = attempt(where, "preparing its dataset", lambda: _Bench.of(spec, registry, folder, how))
+    if isinstance(bench, Finding | LeftOut):
+        yield bench if isinstance(bench, Finding) else Finding(where, bench.why)
+    else:
+        yield from _check_runs(bench, protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,9 @@ def _method(spec: TaskSpec, registry: Registry, folder: Path, method: str | None
 def _check_runs(bench: _Bench, protocol: Any) -> Check:
     task, recipe = bench.trial.task, bench.trial.recipe
     where = f"task {task.id}"
+    shared = SharedState()
     record = attempt(where, f"running it with {bench.trial.choice.id}", lambda: bench.run("first"))
+    yield from check_state(where, shared, "running it", seeds=True)
     if isinstance(record, Finding | LeftOut):
         yield record if isinstance(record, Finding) else Finding(where, record.why)
         return
@@ -172,20 +181,22 @@ def _check_runs(bench: _Bench, protocol: Any) -> Check:
         yield again
     else:
         yield from _same_runs(where, record, again, bench)
+    yield from check_state(where, shared, "running it", seeds=True)
     predictions = ResultStore(bench.settings("first").results).read_predictions(record)
     for name in ("data", "checkpoints", "cache"):  # scores are a function of the predictions alone
         shutil.rmtree(bench.folder / name, ignore_errors=True)
     yield from check_scores(where, task, recipe, protocol, record, predictions)
-    yield from check_analysis(where, task, recipe, protocol, predictions)
+    yield from check_analysis(where, task, recipe, protocol, record, predictions)
     yield from check_exhibits(where, task, recipe, protocol, predictions)
+    yield from check_state(where, shared, "scoring it")
 
 
 def _same_runs(where: str, record: Record, again: Record, bench: _Bench) -> Check:
     mend = "draw from context.seed alone, in an order that is fixed"
     if record.metrics != again.metrics:
         name = next(name for name in record.metrics if record.metrics[name] != again.metrics.get(name))
-        values = f"{record.metrics[name].value} and {again.metrics[name].value}"
-        yield Finding(where, f"two runs with one seed give two values of {name} ({values})", mend)
+        values = " and ".join(said(one.metrics.get(name)) for one in (record, again))
+        yield Finding(where, f"two runs with one seed give two values of {name}: {values}", mend)
         return
     tables = [
         ResultStore(bench.settings(run).results).read_predictions(one)

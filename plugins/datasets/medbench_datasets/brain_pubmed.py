@@ -55,6 +55,7 @@ def list_splits(sizes: Mapping[str, int]) -> tuple[SplitSpec, ...]:
             rule="train.json, val.json, test.json: 75/12.5/12.5 % of the rows, so that one figure may lie in several parts",
             source="MedVL_pretraining_pipeline, the sizes its logs tell",
             sizes=sizes,
+            shares_patients=True,
         ),
         SplitSpec(
             name=BY_FIGURE,

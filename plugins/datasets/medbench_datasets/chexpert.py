@@ -84,6 +84,7 @@ SPEC = DatasetSpec(
             ),
             source="MGCA release, CheXpert preprocessing and loader",
             sizes={"test": 202},
+            shares_patients=True,
         ),
         SplitSpec(
             name="5x200",

@@ -74,6 +74,7 @@ SPEC = DatasetSpec(
             ),
             source="MGCA release, classification; Med-ST release",
             sizes={"train": 23_988, "valid": 5_998, "test": 400},
+            shares_patients=True,
         ),
         SplitSpec(
             name="cxr-4",

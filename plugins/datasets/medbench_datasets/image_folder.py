@@ -44,6 +44,7 @@ SPEC = DatasetSpec(
     label_names=(),
     splits=(SPLIT_SPEC,),
     reader="medbench_datasets.image_folder:read",
+    images_from=None,
     phantom="medbench_datasets.own_images_phantom:write_folder",
     tags=("own", "classification"),
 )

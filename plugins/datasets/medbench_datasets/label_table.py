@@ -42,6 +42,7 @@ SPEC = DatasetSpec(
     label_names=(),
     splits=(SPLIT_SPEC,),
     reader="medbench_datasets.label_table:read",
+    images_from=None,
     phantom="medbench_datasets.own_images_phantom:write_table",
     tags=("own", "classification"),
 )

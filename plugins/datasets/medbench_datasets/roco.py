@@ -73,6 +73,7 @@ SPEC = DatasetSpec(
             name=OFFICIAL,
             rule="the folders train, validation (as valid) and test, class radiology; figures of one article may be in several",
             source="ROCO, Pelka et al., LABELS 2018",
+            shares_patients=True,
         ),
         SplitSpec(
             name=SECOND,
@@ -82,6 +83,7 @@ SPEC = DatasetSpec(
             ),
             source="ROCOv2, Rückert et al., Scientific Data, 2024; Zenodo record 10821435 (version 2.0.1)",
             sizes={"train": 59958, "valid": 9904, "test": 9927},
+            shares_patients=True,
         ),
     ),
     reader="medbench_datasets.roco:read",

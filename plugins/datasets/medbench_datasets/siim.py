@@ -73,6 +73,7 @@ SPEC = DatasetSpec(
                 "with random_state 0, first half test, second half valid. An image with several rows may be in several parts"
             ),
             source="MGCA release",
+            shares_patients=True,
         ),
     ),
     reader="medbench_datasets.siim:read",

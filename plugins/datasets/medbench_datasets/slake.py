@@ -72,6 +72,7 @@ SPEC = DatasetSpec(
             rule="all questions of the official files; images are not apart, since the Chinese questions divide them otherwise",
             source="Liu et al., ISBI 2021; the official JSON",
             sizes={"train": 9835, "valid": 2099, "test": 2094},
+            shares_patients=True,
         ),
     ),
     reader="medbench_datasets.slake:read",

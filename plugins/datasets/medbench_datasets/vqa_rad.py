@@ -74,6 +74,7 @@ SPEC = DatasetSpec(
             ),
             source="med-vqa (MEVF) release; the protocol of MOTOR, section VQA",
             sizes={"train": 3064, "test": 451},
+            shares_patients=True,
         ),
         SplitSpec(
             name="official-disjoint",
@@ -92,6 +93,7 @@ SPEC = DatasetSpec(
             ),
             source="Lau et al., Scientific Data 2018; VQA_RAD Dataset Public.json",
             sizes={"train": 1797, "test": 451},
+            shares_patients=True,
         ),
     ),
     reader="medbench_datasets.vqa_rad:read",
