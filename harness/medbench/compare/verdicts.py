@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from medbench.compare.changes import Change, change_of
 from medbench.compare.matching import Match, match
@@ -28,18 +28,7 @@ Verdict = Literal[
     "not gated",
     "new",
 ]
-VERDICTS: tuple[Verdict, ...] = (
-    "regressed",
-    "refused",
-    "missing",
-    "not tested",
-    "improved",
-    "within tolerance",
-    "within noise",
-    "same",
-    "not gated",
-    "new",
-)
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 """What wants a look first, first."""
 COMPARED: frozenset[Verdict] = frozenset({"regressed", "improved", "within tolerance", "within noise", "same"})
 
