@@ -78,15 +78,24 @@ def samples_digest(predictions: pa.Table) -> str:
 
 def mean_replicates(records: Sequence[Record], metric: str) -> NDArray[np.float64] | None:
     """(R,) the mean over records (seeds) of that metric's replicates; None unless all have as many, on the same samples."""
+    found = [record.replicates.get(metric, b"") for record in records]
+    tested = {record.tested for record in records}
+    if not are_packed(found) or len(tested) != 1 or None in tested:
+        return None
+    return mean_of_packed(found)
+
+
+def are_packed(found: Sequence[bytes]) -> bool:
+    """Whether these are replicates as records keep them, as many in each, and at least one of them."""
+    sizes = {len(one) for one in found}
+    return len(sizes) == 1 and 0 not in sizes and not sizes.pop() % _BYTES
+
+
+def mean_of_packed(found: Sequence[bytes]) -> NDArray[np.float64]:
+    """(R,) their mean, draw by draw; NaN where any is not finite. They must be `are_packed`."""
     import numpy as np
 
-    found = [record.replicates.get(metric) for record in records]
-    stacked = [np.frombuffer(data, _FORM) for data in found if data and len(data) % _BYTES == 0]
-    tested = {record.tested for record in records}
-    whole = len(stacked) == len(records) and len({len(one) for one in stacked}) == 1
-    if not whole or len(tested) != 1 or None in tested:
-        return None
-    values = np.asarray(stacked, np.float64)
+    values = np.asarray([np.frombuffer(one, _FORM) for one in found], np.float64)
     mean: NDArray[np.float64] = np.mean(np.where(np.isfinite(values), values, np.nan), axis=0)
     return mean
 

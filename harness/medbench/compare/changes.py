@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medbench.records import Record
-from medbench.replicates import mean_replicates, pair
+from medbench.replicates import are_packed, mean_replicates, pair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 LEAST_PATIENTS = 20
 """A percentile bootstrap of fewer is too sure of itself."""
 _HALVINGS = 40
-_BYTES = 4
-"""Of a replicate in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def change_of(base: Sequence[Record], new: Sequence[Record], metric: str) -> Cha
         return Change(difference, reason=f"only {patients} test patients, a test needs {LEAST_PATIENTS}")
     for name, side in (("BASE", base), ("NEW", new)):
         kept = [record.replicates.get(metric, b"") for record in side]
-        if not all(kept) or any(len(one) % _BYTES for one in kept):
+        if not are_packed(kept):
             return Change(difference, reason=f"{name} keeps no replicates of it (medbench rescore makes them)")
     pairing = pair(new, base, metric)
     if pairing.test is None:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from medbench.leaderboard.cells import Cell, Column
 from medbench.records import MetricValue, Record
-from medbench.replicates import holm
+from medbench.replicates import are_packed, holm, mean_of_packed
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 LEVEL = 0.05
 NO_REPLICATES = "its records keep no replicates of the metric (medbench rescore makes them)"
@@ -26,8 +25,6 @@ NO_SAMPLES = "its records do not agree on their test samples, or do not say whic
 UNDEFINED = "the metric is undefined or absent in some seed"
 BEST_UNTESTED = "nothing can be tested against the best: "
 NO_DRAW = "too few draws in which both are defined"
-_FORM = "<f4"
-_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +85,7 @@ def _kept(records: Sequence[Record], column: Column) -> _Kept | str:
         return UNDEFINED
     data = tuple(record.replicates.get(column.metric, b"") for record in own)
     samples = {record.tested for record in own}
-    sizes = {len(one) for one in data}
-    if len(sizes) != 1 or not min(sizes) or min(sizes) % _BYTES:
+    if not are_packed(data):
         return NO_REPLICATES
     if len(samples) != 1 or (digest := samples.pop()) is None:
         return NO_SAMPLES
@@ -109,17 +105,9 @@ def _tested(rows: dict[int, _Kept], best: _Kept) -> dict[int, Verdict]:
 
     from medbench.statistics import paired_p_values
 
-    differences = np.stack([_mean(one) for one in rows.values()]) - _mean(best)
+    differences = np.stack([mean_of_packed(one.data) for one in rows.values()]) - mean_of_packed(best.data)
     patients = min(best.patients, *(one.patients for one in rows.values()))
     found = zip(rows, paired_p_values(differences, patients).tolist(), strict=True)
     able = {index: p for index, p in found if not math.isnan(p)}
     corrected = dict(zip(able, holm(list(able.values())), strict=True))
     return {index: Verdict(corrected.get(index), "" if index in able else NO_DRAW) for index in rows}
-
-
-def _mean(kept: _Kept) -> NDArray[np.float64]:
-    import numpy as np
-
-    stacked = np.asarray([np.frombuffer(one, _FORM) for one in kept.data], np.float64)
-    mean: NDArray[np.float64] = stacked[0] if len(stacked) == 1 else np.mean(stacked, axis=0)
-    return mean
