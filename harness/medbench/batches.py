@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medbench.images import read_region
 from medbench.manifest import Manifest, Picture, Which
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def picture_id(asked: Asked) -> str:
 
 
 def read_batches(
-    asked: Sequence[Asked], manifest: Manifest, preprocess: Preprocess, compute: Compute, *, size: int | None = None
+    asked: Iterable[Asked], manifest: Manifest, preprocess: Preprocess, compute: Compute, *, size: int | None = None
 ) -> Iterator[Tensor]:
     """Normalised images in order, on the device: (B, 3, S, S), or (B, 2, 3, S, S) of studies; ``size`` of each batch.
 
@@ -56,8 +55,7 @@ def read_batches(
     from medbench.preprocessing import normalised, resized
 
     def pixels(pictures: Asked) -> NDArray[np.uint8]:
-        read = (read_region(manifest.root / one.path, one.region, colour=manifest.colour) for one in pictures)
-        return np.stack([resized(one, preprocess) for one in read])
+        return np.stack([resized(manifest.read(one), preprocess) for one in pictures])
 
     count = BATCH[compute.device] if size is None else size
     ahead = iter(asked)

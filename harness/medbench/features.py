@@ -25,6 +25,7 @@ from medbench.capabilities import Preprocess
 from medbench.errors import StoreError, TrialError
 from medbench.feature_store import FeatureStore, MappedRows
 from medbench.files import write_bytes_atomically
+from medbench.forward import answers_of, frozen_call
 from medbench.identity import ModelIdentity
 
 if TYPE_CHECKING:
@@ -161,8 +162,12 @@ class Features:
         by_id = {picture_id(pictures): pictures for pictures in asked}
 
         def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-            for images in read_batches([by_id[one] for one in missing], manifest, how, self.compute):
-                yield self._forward(partial(self._applied, apply, images), len(images))
+            pictures = (by_id[one] for one in missing)
+            found = answers_of(
+                lambda: self.model, [apply], pictures, manifest, how, self.compute, label=self.identity.label
+            )
+            for (rows,) in found:
+                yield rows
 
         return self._kept(key, [picture_id(pictures) for pictures in asked], answers, collect)
 
@@ -187,7 +192,8 @@ class Features:
         def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
             for start in range(0, len(missing), _TEXT_BATCH):
                 part = list(missing[start : start + _TEXT_BATCH])
-                yield self._forward(partial(self.model.encode_texts, part), len(part))
+                call = partial(self.model.encode_texts, part)
+                yield frozen_call(call, len(part), self.compute, label=self.identity.label)
 
         return self._kept(self._key("text", reads_texts=True), list(texts), answers, FeatureStore.gather)
 
@@ -261,23 +267,6 @@ class Features:
                 pending, done = [], count
         self.encoded += done
         self.seconds += time.perf_counter() - started
-
-    def _applied(self, apply: Callable[[Any, Tensor], Tensor], images: Tensor) -> Tensor:
-        return apply(self.model, images)
-
-    def _forward(self, call: Callable[[], Tensor], rows: int) -> NDArray[np.float32]:
-        """A frozen call in the asked precision, ``rows`` rows of float32 on the CPU. Raises `TrialError` for another number."""
-        import torch
-
-        _ = self.model  # loaded here: parameters made in inference mode could never be trained
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.compute.precision)
-        with torch.inference_mode(), torch.autocast(self.compute.device, dtype=dtype, enabled=dtype is not None):
-            answer = call()
-        if answer.ndim < 2 or len(answer) != rows:
-            raise TrialError(
-                f"{self.identity.label} gives {tuple(answer.shape)} for {rows} inputs: a row each is needed"
-            )
-        return answer.float().cpu().numpy()
 
 
 def _canonical(preprocess: Preprocess) -> Preprocess:

@@ -173,6 +173,10 @@ class Manifest:
             raise MissingDataError(f"{self.dataset}: sample {self.sample_ids[names.index('')]} has {which}")
         return [Picture(name, Region(*region) if region else None) for name, region in zip(names, regions, strict=True)]
 
+    def read(self, picture: Picture) -> NDArray[np.uint8]:
+        """A picture's pixels, (H, W) or (H, W, 3) uint8. Raises `medbench.images.ImageError`."""
+        return read_region(self.root / picture.path, picture.region, colour=self.colour)
+
     def distinct(self) -> tuple[Manifest, NDArray[np.int64]]:
         """One row for each picture, in order of first appearance, and for each sample (N,) the index of its row there."""
         import numpy as np

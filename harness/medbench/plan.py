@@ -150,6 +150,13 @@ class _Planner:
             ways = [", ".join(sorted(way - offered)) for way in (trial.task.capabilities, *trial.task.alternatives)]
             reason = f"{trial.choice.id} has no {', nor '.join(ways)}"
             return PlannedTrial(trial=trial, state="not-applicable", reason=reason)
+        if self.settings.precision not in trial.choice.spec.precisions:
+            possible = " or ".join(trial.choice.spec.precisions)
+            return PlannedTrial(
+                trial=trial,
+                state="not-applicable",
+                reason=f"{trial.choice.id} does not run in {self.settings.precision}, --precision {possible}",
+            )
         wanted = dict.fromkeys((*trial.task.requires, *trial.recipe.requires))
         absent = [module for module in wanted if importlib.util.find_spec(module) is None]
         if absent:

@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from medbench.executors.local import Outcome
+    from medbench.executors.base import Outcome
     from medbench.plan import PlannedTrial
+    from medbench.protocols import PhaseReporter
 
 Item = TypeVar("Item")
 
@@ -34,6 +35,10 @@ class Reporter:
 
     def trial_ended(self, outcome: Outcome) -> None:
         """A trial ended."""
+
+    def of_trial(self, planned: PlannedTrial) -> PhaseReporter:
+        """Where a trial tells its phases while others run beside it."""
+        return self
 
     def phase(self, name: str, total: int | None = None) -> None:
         """A phase of a trial begins."""

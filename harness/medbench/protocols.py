@@ -40,11 +40,16 @@ class PhaseReporter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compute:
-    """On what and how a trial runs. ``device`` is ``cpu`` or ``cuda``; visibility of GPUs is the executor's business."""
+    """On what and how a trial runs. ``device`` is ``cpu`` or ``cuda``; visibility of GPUs is the executor's business.
+
+    ``processes`` share a training, this one among them; ``compile`` has frozen encoders compiled by torch.
+    """
 
     device: str = "cpu"
     precision: str = "fp32"
     workers: int = 0
+    processes: int = 1
+    compile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,7 +250,13 @@ def settle_compute(settings: Settings) -> Compute:
     if wants == "cuda" and not torch.cuda.is_available():
         raise TrialError("no CUDA device is visible", fix="use --device cpu, or see medbench doctor")
     device = "cuda" if wants != "cpu" and torch.cuda.is_available() else "cpu"
-    return Compute(device=device, precision=settings.precision, workers=settings.workers)
+    return Compute(
+        device=device,
+        precision=settings.precision,
+        workers=settings.workers,
+        processes=settings.nproc_per_node,
+        compile=settings.compile,
+    )
 
 
 def rescored(record: Record, scored: Scored, drawn: Replicates) -> Record:

@@ -18,6 +18,8 @@ from medbench.errors import UnknownNameError, UsageError
 
 FILE_NAME = "medbench.toml"
 PRECISIONS = ("fp32", "bf16", "fp16")
+EXECUTORS = ("local", "ray", "slurm")
+KEEPING = ("auto", "always", "never")
 Option = str | int | float | bool
 _EMPTY: Mapping[str, Path] = MappingProxyType({})
 _NO_OPTIONS: Mapping[str, Option] = MappingProxyType({})
@@ -31,6 +33,13 @@ class Settings:
     A dataset lies in ``data_overrides[id]`` or ``data / id``; a checkpoint in ``checkpoint_overrides["mgca@resnet50"]`` or
     ``checkpoints / <the method's filename>``. ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``workers`` are
     processes that read images while training. ``trackers`` are those turned on, each with its table of options.
+
+    ``compile`` has encoders compiled by torch. ``executor`` is who runs trials (`EXECUTORS`), ``jobs`` how many at once (0:
+    one for each visible GPU, one without), ``nproc_per_node`` how many processes share a training on one machine.
+    ``executors`` are the further options of each executor by its name.
+
+    ``pixel_side``: images whose shorter side is longer are prepared at that side; 0 keeps every pixel, None leaves it to the
+    dataset. ``keep_pixels`` says whether decoded images are kept (`KEEPING`): ``auto`` keeps them where the disk has room.
     """
 
     data: Path = Path("data")
@@ -40,6 +49,13 @@ class Settings:
     device: str = "auto"
     precision: str = "fp32"
     workers: int = 0
+    compile: bool = False
+    executor: str = "local"
+    jobs: int = 0
+    nproc_per_node: int = 1
+    pixel_side: int | None = None
+    keep_pixels: str = "auto"
+    executors: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TRACKERS)
     data_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
     checkpoint_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
     trackers: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TRACKERS)
@@ -53,6 +69,19 @@ class Settings:
             raise UsageError(f"unknown device '{self.device}'", fix="use auto, cpu, cuda or cuda:N")
         if self.workers < 0:
             raise UsageError(f"workers is {self.workers}, it cannot be negative")
+        if self.executor not in EXECUTORS:
+            raise UnknownNameError("executor", self.executor, EXECUTORS)
+        for name in self.executors:
+            if name not in EXECUTORS:
+                raise UnknownNameError("executor in [executors]", name, EXECUTORS)
+        if self.jobs < 0:
+            raise UsageError(f"jobs is {self.jobs}, it cannot be negative")
+        if self.nproc_per_node < 1:
+            raise UsageError(f"nproc_per_node is {self.nproc_per_node}, at least 1 is needed")
+        if self.keep_pixels not in KEEPING:
+            raise UnknownNameError("way of keeping pixels", self.keep_pixels, KEEPING)
+        if self.pixel_side is not None and self.pixel_side < 0:
+            raise UsageError(f"the side of kept pixels is {self.pixel_side}, it cannot be negative")
 
     def dataset_root(self, dataset: str) -> Path:
         """The folder of a dataset's official raw files."""
@@ -124,12 +153,20 @@ _SCALARS = {
     "device": str,
     "precision": str,
     "workers": int,
+    "compile": bool,
+    "executor": str,
+    "jobs": int,
+    "nproc_per_node": int,
+    "pixel_side": int,
+    "keep_pixels": str,
 }
 _SECTIONS = {
     "paths": ("data", "checkpoints", "results", "cache"),
-    "compute": ("device", "precision", "workers"),
+    "compute": ("device", "precision", "workers", "compile", "executor", "jobs", "nproc_per_node"),
+    "pixels": ("pixel_side", "keep_pixels"),
 }
-_OPEN_SECTIONS = ("data", "checkpoints", "trackers")
+_OPEN_SECTIONS = ("data", "checkpoints", "trackers", "executors")
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 """Their keys are ids; whether anything of that name exists is checked once the plugins are known."""
 
 
@@ -150,9 +187,9 @@ def _from_file(path: Path) -> Settings:
                 if key not in _SECTIONS[section]:
                     raise UnknownNameError(f"key in [{section}] of {path.name}", key, _SECTIONS[section])
                 values[key] = _convert(key, value, f"{path.name} [{section}] {key}", base)
-        elif section == "trackers":
+        elif section in {"trackers", "executors"}:
             values[section] = MappingProxyType(
-                {name: _options(table, f"{path.name} [trackers.{name}]") for name, table in content.items()}
+                {name: _options(table, f"{path.name} [{section}.{name}]") for name, table in content.items()}
             )
         else:
             name = f"{section.removesuffix('s')}_overrides"
@@ -171,6 +208,11 @@ def _convert(name: str, value: Any, where: str, base: Path | None = None) -> Any
             return int("" if isinstance(value, bool) else value)
         except (TypeError, ValueError):
             raise UsageError(f"{where} is {value!r}, a whole number is needed") from None
+    if kind is bool:
+        truth = value if isinstance(value, bool) else _TRUTHS.get(str(value).lower())
+        if truth is None:
+            raise UsageError(f"{where} is {value!r}, true or false is needed")
+        return truth
     if not isinstance(value, str):
         raise UsageError(f"{where} is {value!r}, a text is needed")
     return value

@@ -122,6 +122,8 @@ class MethodSpec:
     An open family (``timm``, ``hf``) has no fixed variants: ``open_variants`` resolves to
     ``variant(name: str, checkpoints: Path) -> MethodVariant`` and makes one of whatever stands behind the slash in
     ``timm/<name>``, without loading torch. ``variants`` are then examples, and may be empty.
+
+    ``precisions`` are those that its encoders may be run in (`medbench.settings.PRECISIONS`).
     """
 
     id: str
@@ -136,6 +138,7 @@ class MethodSpec:
     pretrained_on: tuple[str, ...] | None = None
     phantom: str | None = None
     open_variants: str | None = None
+    precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     tags: tuple[str, ...] = ()
     version: int = 1
 
@@ -205,6 +208,8 @@ class DatasetSpec:
     names (`RawDataset.label_names`) where only the files tell. Images are read as grey unless the dataset is in ``colour``.
     ``images_from`` are ids of datasets (supported or not) whose images it holds: who was pretrained on these has seen them;
     None where nobody can say (a user's own folder).
+    ``pixel_side``: images whose shorter side is longer are prepared at that side unless the user wants another; None keeps
+    every pixel. It is for data of millions of large pixels an image, and twice the largest input of any encoder at least.
     ``version`` rises when a change of the reader moves numbers.
     """
 
@@ -222,6 +227,7 @@ class DatasetSpec:
     box_names: tuple[str, ...] = ()
     label_values: tuple[str, ...] = ("absent", "present")
     colour: bool = False
+    pixel_side: int | None = None
     images_from: tuple[str, ...] | None = ()
     citation: str = ""
     phantom: str | None = None
@@ -331,7 +337,8 @@ class TaskSpec:
     those of the split that must not be empty; a task that ``trains`` nothing is run once, whatever fractions of the training
     part are asked for. ``reads_texts`` says that a method's text files move its numbers by whatever capability it is run;
     without it they do where that capability reads texts. ``requires`` names the modules of optional libraries that it needs.
-    ``version`` rises when a change moves numbers; cells of an older version are set aside.
+    ``distributed`` says that several processes can share its training. ``version`` rises when a change moves numbers; cells
+    of an older version are set aside.
     """
 
     id: str
@@ -347,6 +354,7 @@ class TaskSpec:
     alternatives: tuple[frozenset[str], ...] = ()
     parts: tuple[Part, ...] = PARTS
     trains: bool = True
+    distributed: bool = False
     reads_texts: bool = False
     requires: tuple[str, ...] = ()
     reported: tuple[ReportedResult, ...] = ()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import StoreError, UsageError
-from medbench.executors.local import LocalExecutor, Outcome
+from medbench.executors.base import Outcome
+from medbench.executors.local import LocalExecutor
 from medbench.files import write_bytes_atomically
 from medbench.plan import Plan, Request, build_plan
 from medbench.preparation import prepare

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from medbench.cli.catalogue import echo_table
-from medbench.cli.options import Settings, load_registry, print_json, settings_options
+from medbench.cli.options import Settings, load_registry, pixel_options, print_json, settings_options
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
 from medbench.errors import MedbenchError, MissingDataError
 from medbench.progress import make_reporter
@@ -25,6 +25,7 @@ def data_command() -> None:
 @data_command.command("prepare", context_settings={"ignore_unknown_options": True})
 @click.argument("datasets", default="all")
 @settings_options
+@pixel_options
 @click.option("--force", is_flag=True, help="Prepare again although nothing seems to have changed.")
 @click.option("--allow-incomplete", is_flag=True, help="Go on although over 5 % of the images are unusable.")
 def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomplete: bool) -> int:

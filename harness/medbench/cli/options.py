@@ -25,6 +25,47 @@ _PLACES = {
 }
 
 
+_FURTHER = ("compile", "executor", "jobs", "nproc_per_node", "pixel_side", "keep_pixels")
+"""Settings that only some commands have options for; these decorators stand below `settings_options`."""
+
+
+def running_options(command: Command) -> Command:
+    """Give a command the options of how trials are carried out."""
+    wrapped: Any = command
+    wrapped = click.option(
+        "--compile/--no-compile",
+        "compile",
+        default=None,
+        help="Compile encoders with torch (slow start, faster passes).",
+    )(wrapped)
+    wrapped = click.option(
+        "--nproc-per-node", type=int, metavar="N", help="Processes, one a GPU, that share a training on one machine."
+    )(wrapped)
+    wrapped = click.option("--jobs", type=int, metavar="N", help="Trials at once (default: one a visible GPU).")(
+        wrapped
+    )
+    wrapped = click.option("--executor", metavar="E", help="local, ray or slurm.")(wrapped)
+    result: Command = wrapped
+    return result
+
+
+def pixel_options(command: Command) -> Command:
+    """Give a command the options of how decoded images are kept."""
+    wrapped: Any = command
+    wrapped = click.option("--keep-pixels", metavar="WHEN", help="auto (where the disk has room), always or never.")(
+        wrapped
+    )
+    wrapped = click.option(
+        "--side",
+        "pixel_side",
+        type=int,
+        metavar="N",
+        help="Shorter side that larger images are kept at; 0: as they are.",
+    )(wrapped)
+    result: Command = wrapped
+    return result
+
+
 def settings_options(command: Command) -> Command:
     """Give a command ``--config`` and its kin; it receives ``settings`` in their place."""
 
@@ -32,7 +73,9 @@ def settings_options(command: Command) -> Command:
     def with_settings(**options: Any) -> Any:
         config = options.pop("config")
         overrides = {name: options.pop(name) for name in ("data", "checkpoints", "results", "cache")}
-        overrides |= {name: options.pop(name) for name in ("device", "precision", "workers")}
+        overrides |= {
+            name: options.pop(name) for name in ("device", "precision", "workers", *_FURTHER) if name in options
+        }
         options["settings"] = load_settings(
             config=config, environment=os.environ, overrides=overrides, folder=Path.cwd()
         )
@@ -126,4 +169,12 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1, default=str))
 
 
-__all__ = ["Settings", "load_registry", "print_json", "request_options", "settings_options"]
+__all__ = [
+    "Settings",
+    "load_registry",
+    "pixel_options",
+    "print_json",
+    "request_options",
+    "running_options",
+    "settings_options",
+]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from medbench.cli.options import Settings, load_registry, print_json, request_options, settings_options
+from medbench.cli.options import Settings, load_registry, print_json, request_options, running_options, settings_options
 from medbench.cli.plan import plan_as_json, show_plan, summarise
 from medbench.errors import MedbenchError, UsageError
 from medbench.lifecycle import Announcer, check_trackers
@@ -23,6 +23,7 @@ from medbench.store import ResultStore
 @click.command("run")
 @request_options
 @settings_options
+@running_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--strict", is_flag=True, help="Run nothing unless everything can run.")
 @click.option("--allow-incomplete", is_flag=True, help="Go on although over 5 % of a dataset's images are unusable.")
@@ -99,10 +100,10 @@ def _prepare(plan: Plan, reporter: Reporter, *, allow_incomplete: bool) -> dict[
 def _run(
     plan: Plan, failed: dict[str, MedbenchError], registry: Registry, settings: Settings, reporter: Reporter
 ) -> int:
-    from medbench.executors.local import LocalExecutor
+    from medbench.executors import executor_of
 
     trials = [planned for planned in plan.of_state("ready") if planned.key is not None]
-    outcomes = LocalExecutor(registry, settings).run(trials, reporter)
+    outcomes = executor_of(registry, settings).run(trials, reporter)
     store = ResultStore(settings.results)
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     records += [store.read(one.trial.task.id, one.trial.choice.id, str(one.key)) for one in plan.of_state("done")]

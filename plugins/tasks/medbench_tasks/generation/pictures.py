@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from medbench.errors import TrialError
 from medbench.files import write_atomically
-from medbench.images import ImageError, read_region
+from medbench.images import ImageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,8 +68,7 @@ class _Decoded(Dataset[Any]):
 
     def __init__(self, pictures: Sequence[Picture], manifest: Manifest, frame: _Frame) -> None:
         self._pictures = pictures
-        self._root = manifest.root
-        self._colour = manifest.colour
+        self._manifest = manifest
         self._frame = frame
 
     def __len__(self) -> int:
@@ -78,7 +77,7 @@ class _Decoded(Dataset[Any]):
     def __getitem__(self, index: int) -> NDArray[np.uint8] | str:
         picture = self._pictures[index]
         try:
-            pixels = read_region(self._root / picture.path, picture.region, colour=self._colour)
+            pixels = self._manifest.read(picture)
         except ImageError as error:
             return str(error)
         return np.array(self._frame(pixels))  # a copy: what a decoder gives may not be writable
