@@ -34,6 +34,10 @@ class Comparison(NamedTuple):
         return self.loop_s / self.vectorised_s
 
     @property
+    def met(self) -> bool:
+        return self.ratio >= TARGET
+
+    @property
     def rows(self) -> list[list[str]]:
         """For a table: what, seconds, ratio, target."""
         loop = f"loop over roc_auc_score (from {self.loop_replicates} replicates, extrapolated to {REPLICATES:,})"

@@ -42,7 +42,30 @@ class Sweep(NamedTuple):
         return self.sklearn_s / self.sweep_s
 
 
-def compare(samples: int = 25_000, width: int = 768, labels: int = 14, measured_labels: int = 2) -> list[Sweep]:
+class Comparison(NamedTuple):
+    """Both sweeps."""
+
+    sweeps: list[Sweep]
+
+    @property
+    def met(self) -> bool:
+        return all(sweep.ratio >= TARGET for sweep in self.sweeps)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """For a table: what, seconds, ratio, target."""
+        return [row for sweep in self.sweeps for row in _rows(sweep)]
+
+
+def _rows(one: Sweep) -> list[list[str]]:
+    fits = f"from {one.fits} of {one.problems} fits"
+    return [
+        [f"{one.name}: scikit-learn ({fits})", f"{one.sklearn_s:.1f}", "1.0", ""],
+        [f"{one.name}: medbench", f"{one.sweep_s:.2f}", f"{one.ratio:.1f}", f"at least {TARGET:g}"],
+    ]
+
+
+def compare(samples: int = 25_000, width: int = 768, labels: int = 14, measured_labels: int = 2) -> Comparison:
     """Run either sweep on ``THREADS`` threads; scikit-learn's over ``measured_labels`` of the ``labels``."""
     features, truth = _drawn(samples + _TEST, width, labels)
     train, test = features[:samples], features[samples:]
@@ -61,7 +84,7 @@ def compare(samples: int = 25_000, width: int = 768, labels: int = 14, measured_
     fits = len(chosen) * len(recipe.c_values)
     problems = labels * len(recipe.c_values)
     name = f"sweep over {samples} x {width} x {labels} labels x {len(recipe.c_values)} strengths"
-    return [Sweep(name, ours, theirs * problems / fits, fits, problems, difference)]
+    return Comparison([Sweep(name, ours, theirs * problems / fits, fits, problems, difference)])
 
 
 def _sklearn(

@@ -66,7 +66,7 @@ class Measured(NamedTuple):
         return rows
 
 
-def measure() -> Measured:
+def compare() -> Measured:
     """Write the records, then run each command. Raises `CalledProcessError` where one fails."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

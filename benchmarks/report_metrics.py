@@ -50,6 +50,10 @@ class Comparison(NamedTuple):
         return self.library_s / self.intervals_s
 
     @property
+    def met(self) -> bool:
+        return self.ratio >= TARGET
+
+    @property
     def rows(self) -> list[list[str]]:
         """For a table: what, seconds, ratio, target."""
         return [

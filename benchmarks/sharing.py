@@ -32,6 +32,10 @@ class Comparison(NamedTuple):
         return self.five_s / self.one_s
 
     @property
+    def met(self) -> bool:
+        return self.ratio <= TARGET
+
+    @property
     def rows(self) -> list[list[str]]:
         """For a table: what, seconds, ratio, target."""
         return [

@@ -22,6 +22,8 @@ from medbench.specs import DatasetSpec, MethodSpec, TaskSpec
 GROUP = "medbench"
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("medbench_"))
 
+KINDS = ("method", "dataset", "task", "tracker")
+
 SpecT = TypeVar("SpecT", MethodSpec, DatasetSpec, TaskSpec)
 
 
@@ -76,7 +78,8 @@ class _Loading:
     def freeze(self) -> Plugin:
         distribution, version = _distribution(self.entry_point)
         point = self.entry_point
-        return Plugin(point.name, point.value, distribution, version, tuple(self.offers), tuple(self.problems))
+        offers = sorted(self.offers, key=lambda offer: KINDS.index(offer.partition(" ")[0]))
+        return Plugin(point.name, point.value, distribution, version, tuple(offers), tuple(self.problems))
 
 
 class Catalogue(Generic[SpecT]):
@@ -120,7 +123,10 @@ class Catalogue(Generic[SpecT]):
 
 
 class Registry:
-    """All plugins and what they offer. Make one with `Registry.load`."""
+    """All plugins and what they offer. Make one with `Registry.load`.
+
+    Plugins are imported at once. Their specs of a kind are asked for when that kind is first looked at.
+    """
 
     def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint]) -> None:
         self._manager = pluggy.PluginManager(GROUP)
@@ -129,8 +135,10 @@ class Registry:
         self._datasets: Catalogue[DatasetSpec] = Catalogue("dataset")
         self._tasks: Catalogue[TaskSpec] = Catalogue("task")
         self._trackers: dict[int, str] = {}
-        loadings = [self._load(point) for point in sorted(entry_points, key=lambda point: (point.name, point.value))]
-        self._plugins = tuple(loading.freeze() for loading in loadings)
+        self._asked: set[str] = set()
+        self._loadings = [
+            self._load(point) for point in sorted(entry_points, key=lambda point: (point.name, point.value))
+        ]
 
     @classmethod
     def load(cls) -> Registry:
@@ -139,31 +147,38 @@ class Registry:
 
     @property
     def methods(self) -> Mapping[str, MethodSpec]:
-        return self._methods.specs
+        return self._asked_methods().specs
 
     @property
     def datasets(self) -> Mapping[str, DatasetSpec]:
-        return self._datasets.specs
+        return self._asked_datasets().specs
 
     @property
     def tasks(self) -> Mapping[str, TaskSpec]:
-        return self._tasks.specs
+        return self._asked_tasks().specs
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        return self._plugins
+        for ask in (self._asked_methods, self._asked_datasets, self._asked_tasks):
+            ask()
+        return self.looked_at
+
+    @property
+    def looked_at(self) -> tuple[Plugin, ...]:
+        """The plugins with what is known of them so far: of kinds that nobody asked for, nothing."""
+        return tuple(loading.freeze() for loading in self._loadings)
 
     def method(self, name: str) -> MethodSpec:
         """See `Catalogue.get`."""
-        return self._methods.get(name)
+        return self._asked_methods().get(name)
 
     def dataset(self, name: str) -> DatasetSpec:
         """See `Catalogue.get`."""
-        return self._datasets.get(name)
+        return self._asked_datasets().get(name)
 
     def task(self, name: str) -> TaskSpec:
         """See `Catalogue.get`."""
-        return self._tasks.get(name)
+        return self._asked_tasks().get(name)
 
     def listeners(self, hook: str) -> tuple[Listener, ...]:
         """Who implements a life-cycle hook, sorted by plugin."""
@@ -188,13 +203,26 @@ class Registry:
             loading.problems.append(_one_line(error))
             return loading
         loading.problems.extend(_misspelt_hooks(loading.plugin))
-        self._collect(loading, "medbench_methods", MethodSpec, self._methods)
-        self._collect(loading, "medbench_datasets", DatasetSpec, self._datasets)
-        self._collect(loading, "medbench_tasks", TaskSpec, self._tasks)
         if any(one.plugin is loading.plugin for one in self._manager.hook.medbench_tracker_ready.get_hookimpls()):
             self._trackers[id(loading.plugin)] = point.name
             loading.offers.append(f"tracker {point.name}")
         return loading
+
+    def _asked_methods(self) -> Catalogue[MethodSpec]:
+        return self._ask("medbench_methods", MethodSpec, self._methods)
+
+    def _asked_datasets(self) -> Catalogue[DatasetSpec]:
+        return self._ask("medbench_datasets", DatasetSpec, self._datasets)
+
+    def _asked_tasks(self) -> Catalogue[TaskSpec]:
+        return self._ask("medbench_tasks", TaskSpec, self._tasks)
+
+    def _ask(self, hook: str, kind: type[SpecT], catalogue: Catalogue[SpecT]) -> Catalogue[SpecT]:
+        if hook not in self._asked:
+            self._asked.add(hook)
+            for loading in self._loadings:
+                self._collect(loading, hook, kind, catalogue)
+        return catalogue
 
     def _collect(self, loading: _Loading, hook: str, kind: type[SpecT], catalogue: Catalogue[SpecT]) -> None:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()

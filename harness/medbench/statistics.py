@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medbench.errors import UsageError
+from medbench.student import normal_lower_tail, student_lower_tail
 
 REPLICATES = 1000
 SEED = 20210
@@ -161,12 +162,10 @@ def student_tail(
     The degrees of freedom are one less than the ``patients``, and the deviation is taken times the root of n / (n - 1), since
     a bootstrap divides by n; None takes the normal distribution. Never below `LEAST_P`.
     """
-    from scipy.special import ndtr, stdtr
-
     varies = deviations > _ROUNDING * np.abs(means)
     if patients is not None and patients < 2:
         return np.ones_like(means)
     inflation = 1.0 if patients is None else math.sqrt(patients / (patients - 1))
     reach = -np.abs(means) / np.where(varies, deviations * inflation, 1.0)
-    tails = 2 * (ndtr(reach) if patients is None else stdtr(patients - 1, reach))
+    tails = 2 * (normal_lower_tail(reach) if patients is None else student_lower_tail(patients - 1, reach))
     return np.where(varies, np.maximum(tails, LEAST_P), 1.0)

@@ -20,7 +20,7 @@ _KINDS = ("methods", "datasets", "tasks")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def list_command(kind: str, as_json: bool) -> None:
     """List methods, datasets or tasks."""
-    registry = load_registry()
+    registry = load_registry(only=kind)
     rows = {"methods": _methods, "datasets": _datasets, "tasks": _tasks}[kind](registry)
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
