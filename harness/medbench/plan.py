@@ -140,6 +140,9 @@ class _Planner:
         self.digests = DigestCache(settings.cache / "digests.json")
         self.datasets: dict[str, DatasetFiles] = {}
         self.manifests: dict[str, ManifestInfo | None] = {}
+        self.phantoms: dict[str, bool] = {}
+        self._installed: dict[str, bool] = {}
+        self._kept: dict[tuple[str, str], frozenset[str]] = {}
         self.weights: dict[str, Weights] = {}
         self._past: dict[tuple[object, ...], list[tuple[float, int]]] | None = None
 
@@ -158,7 +161,7 @@ class _Planner:
                 reason=f"{trial.choice.id} does not run in {self.settings.precision}, --precision {possible}",
             )
         wanted = dict.fromkeys((*trial.task.requires, *trial.recipe.requires))
-        absent = [module for module in wanted if importlib.util.find_spec(module) is None]
+        absent = [module for module in wanted if not self._is_installed(module)]
         if absent:
             compiled = any(module.startswith("mm") for module in absent)
             error: MedbenchError = PluginError(
@@ -169,18 +172,17 @@ class _Planner:
             )
             return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
         try:
-            files = self._dataset(trial.task.dataset)
-            files.require()
+            self._dataset(trial.task.dataset)
         except MedbenchError as missing:
             return PlannedTrial(trial=trial, state="blocked", reason=str(missing), error=missing)
         weights = self._weights(trial.choice)
         if weights.error is not None:
             return PlannedTrial(trial=trial, state="blocked", reason=str(weights.error), error=weights.error)
-        return self._with_key(trial, weights, files)
+        return self._with_key(trial, weights)
 
-    def _with_key(self, trial: Trial, weights: Weights, files: DatasetFiles) -> PlannedTrial:
+    def _with_key(self, trial: Trial, weights: Weights) -> PlannedTrial:
         info = self.manifests[trial.task.dataset]
-        phantom = weights.phantom or files.phantom
+        phantom = weights.phantom or self.phantoms[trial.task.dataset]
         seconds, size = self._estimate(trial)
         key = None
         state: State = "ready"
@@ -194,7 +196,7 @@ class _Planner:
                 texts=weights.texts,
             )
             try:
-                if self.store.exists(trial.task.id, trial.choice.id, key):
+                if self._is_kept(trial, key) and self.store.exists(trial.task.id, trial.choice.id, key):
                     state = "done"
             except NewerRecordError as error:
                 return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
@@ -211,11 +213,28 @@ class _Planner:
         )
 
     def _dataset(self, name: str) -> DatasetFiles:
+        """Raises `MissingDataError` where it is not there, or incomplete."""
         if name not in self.datasets:
             files = locate(self.registry.dataset(name), self.settings)
             self.datasets[name] = files
             self.manifests[name] = files.info() if files.present else None
-        return self.datasets[name]
+            self.phantoms[name] = files.phantom
+        files = self.datasets[name]
+        if self.manifests[name] is None:
+            files.require()
+        return files
+
+    def _is_installed(self, module: str) -> bool:
+        if module not in self._installed:
+            self._installed[module] = importlib.util.find_spec(module) is not None
+        return self._installed[module]
+
+    def _is_kept(self, trial: Trial, key: str) -> bool:
+        """Whether anything lies under that key: ten thousand trials are looked for in a few folders, not in as many files."""
+        place = trial.task.id, trial.choice.id
+        if place not in self._kept:
+            self._kept[place] = self.store.names(*place)
+        return key in self._kept[place]
 
     def _weights(self, choice: MethodChoice) -> Weights:
         if choice.id not in self.weights:

@@ -50,6 +50,10 @@ class ResultStore:
         except (StoreError, OSError):
             return False
 
+    def names(self, task: str, method_id: str) -> frozenset[str]:
+        """The keys under which that method has anything on that task, done or damaged: one look at the folder."""
+        return frozenset(path.stem for path in (self.root / task / method_id).glob("*.json"))
+
     def read(self, task: str, method_id: str, key: str) -> Record:
         """One record. Raises `StoreError` where it is absent or damaged."""
         path = self.path(task, method_id, key)

@@ -76,7 +76,9 @@ def reads_texts(trial: Trial) -> bool:
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
     """The resolved hyper-parameters as plain JSON values; what a preset suggests beside them is no part of them."""
-    values = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in SUGGESTIONS}
+    import msgspec
+
+    values = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in SUGGESTIONS}
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 

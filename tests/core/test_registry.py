@@ -94,3 +94,25 @@ def test_a_tracker_is_known_by_the_name_of_its_entry_point(plugin_folder: Path) 
     registry = Registry([write_plugin(plugin_folder, "wandb_like", text)])
     assert registry.plugins[0].offers == ("tracker wandb_like",)
     assert [one.tracker for one in registry.listeners("medbench_tracker_ready")] == ["wandb_like"]
+
+
+def test_specs_of_a_kind_are_asked_for_when_it_is_looked_at(toy_path: Path, plugin_folder: Path) -> None:
+    text = "\n".join(
+        [
+            "from medbench.hookspecs import hookimpl",
+            "ASKED = []",
+            *(
+                f"@hookimpl\ndef medbench_{kind}():\n    ASKED.append('{kind}')\n    return ['no spec']"
+                for kind in ("methods", "datasets", "tasks")
+            ),
+        ]
+    )
+    registry = Registry([write_plugin(plugin_folder, "watcher", text), TOY])
+    import watcher  # type: ignore[import-not-found]
+
+    assert list(registry.methods) == ["toy"]
+    assert watcher.ASKED == ["methods"]
+    assert [len(plugin.problems) for plugin in registry.looked_at] == [0, 1]
+    assert [len(plugin.problems) for plugin in registry.plugins] == [0, 3]
+    assert watcher.ASKED == ["methods", "datasets", "tasks"]
+    assert registry.plugins[0].offers == ("method toy", "dataset toy", "task toy-bright")

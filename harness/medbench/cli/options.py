@@ -127,13 +127,16 @@ def request_options(command: Command) -> Command:
     return result
 
 
-def load_registry(settings: Settings | None = None) -> Registry:
+def load_registry(settings: Settings | None = None, *, only: str = "") -> Registry:
     """The registry; what is wrong with a plugin is said on stderr and stops nothing.
 
-    With ``settings``, the names in them are checked against it.
+    With ``settings``, the names in them are checked against it. ``only`` names the one kind (``methods``, ``datasets``,
+    ``tasks``) that is looked at: plugins are then not asked for the others.
     """
     registry = Registry.load()
-    for plugin in registry.plugins:
+    if only:
+        getattr(registry, only)
+    for plugin in registry.looked_at if only else registry.plugins:
         for problem in plugin.problems:
             click.echo(f"warning: plugin {plugin.label}: {problem}", err=True)
     if settings is not None:

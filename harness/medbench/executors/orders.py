@@ -23,13 +23,16 @@ from medbench.trials import Trial, recipe_values, restore_recipe
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One trial to be run; the fields are those of `Trial` and `PlannedTrial`. ``method`` is a selection text."""
+    """One trial to be run; the fields are those of `Trial` and `PlannedTrial`.
+
+    ``method`` is a selection text, ``overrides`` are the recipe's fields that the user changed.
+    """
 
     method: str
     task: str
     recipe: str
     recipe_values: dict[str, Any]
-    overrides: dict[str, Any]
+    overrides: list[str]
     fraction: float
     seed: int
     key: str
@@ -58,7 +61,7 @@ def order_of(planned: PlannedTrial) -> Order:
         task=trial.task.id,
         recipe=trial.recipe_name,
         recipe_values=recipe_values(trial.recipe),
-        overrides=dict(trial.overrides),
+        overrides=list(trial.overrides),
         fraction=trial.fraction,
         seed=trial.seed,
         key=str(planned.key),
@@ -74,7 +77,8 @@ def planned_of(order: Order, registry: Registry, settings: Settings) -> PlannedT
     task = registry.task(order.task)
     preset = task.recipe(order.recipe)
     recipe = dataclasses.replace(restore_recipe(preset, order.recipe_values), method_settings=())
-    trial = Trial(choice, task, order.recipe, recipe, order.overrides, order.fraction, order.seed)
+    overrides = {name: getattr(recipe, name) for name in order.overrides}
+    trial = Trial(choice, task, order.recipe, recipe, overrides, order.fraction, order.seed)
     return PlannedTrial(
         trial=trial,
         state="ready",
