@@ -31,6 +31,7 @@ setup(
         "medbench.compare",
         "medbench.kit",
         "medbench.leaderboard",
+        "medbench.pixels",
         "medbench.report",
         "medbench.tables",
         "medbench.testing",
@@ -85,6 +86,7 @@ setup(
         "torch>=2.6",
         "torchvision",
         "transformers>=5",
+        "xxhash>=3",
     ],
     extras_require={
         # Detection and segmentation. onedl-mmcv's compiled ops must be built first (see README, "Install elsewhere").
@@ -106,6 +108,9 @@ setup(
         # Trackers. The skinny build has all that logging needs; a server is a matter of the user's own.
         "mlflow": ["mlflow-skinny>=3"],
         "tensorboard": ["tensorboard>=2.18"],
+        # Executors beside the local one.
+        "ray": ["ray[data]>=2.40"],
+        "slurm": ["submitit>=1.5"],
     },
     entry_points={
         "console_scripts": ["medbench = medbench.cli:main"],

@@ -161,10 +161,13 @@ _SCALARS = {
     "keep_pixels": str,
 }
 _SECTIONS = {
-    "paths": ("data", "checkpoints", "results", "cache"),
-    "compute": ("device", "precision", "workers", "compile", "executor", "jobs", "nproc_per_node"),
-    "pixels": ("pixel_side", "keep_pixels"),
+    "paths": {name: name for name in ("data", "checkpoints", "results", "cache")},
+    "compute": {
+        name: name for name in ("device", "precision", "workers", "compile", "executor", "jobs", "nproc_per_node")
+    },
+    "pixels": {"side": "pixel_side", "keep": "keep_pixels"},
 }
+"""The keys of each section, and the settings they are."""
 _OPEN_SECTIONS = ("data", "checkpoints", "trackers", "executors")
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 """Their keys are ids; whether anything of that name exists is checked once the plugins are known."""
@@ -186,7 +189,8 @@ def _from_file(path: Path) -> Settings:
             for key, value in content.items():
                 if key not in _SECTIONS[section]:
                     raise UnknownNameError(f"key in [{section}] of {path.name}", key, _SECTIONS[section])
-                values[key] = _convert(key, value, f"{path.name} [{section}] {key}", base)
+                name = _SECTIONS[section][key]
+                values[name] = _convert(name, value, f"{path.name} [{section}] {key}", base)
         elif section in {"trackers", "executors"}:
             values[section] = MappingProxyType(
                 {name: _options(table, f"{path.name} [{section}.{name}]") for name, table in content.items()}

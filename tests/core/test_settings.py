@@ -57,6 +57,15 @@ def test_a_single_place_for_nothing_is_refused(tmp_path: Path) -> None:
         ("[compute]\nprecision = 'fp8'\n", "unknown precision"),
         ("[compute]\nworkers = -1\n", "cannot be negative"),
         ("[compute]\nworkers = true\n", "a whole number is needed"),
+        ("[compute]\ncompile = 2\n", "true or false is needed"),
+        ("[compute]\nexecutor = 'rya'\n", "did you mean 'ray'"),
+        ("[compute]\njobs = -1\n", "jobs is -1"),
+        ("[compute]\nnproc_per_node = 0\n", "at least 1"),
+        ("[pixels]\nkeep = 'sometimes'\n", "unknown way of keeping pixels"),
+        ("[pixels]\nside = -1\n", "cannot be negative"),
+        ("[pixels]\npixel_side = 5\n", "did you mean 'side'"),
+        ("[executors.slrum]\n", "did you mean 'slurm'"),
+        ("[executors]\nslurm = 3\n", "a table is needed"),
         ("[paths]\ndata = 3\n", "a path is needed"),
         ("[data]\nrsna = ''\n", "a path is needed"),
         ("paths = 3\n", "must be a"),
@@ -96,3 +105,15 @@ def test_trackers_of_the_file_the_environment_and_the_flag_add_up(tmp_path: Path
         "other": {},
     }
     assert not load(tmp_path, "").trackers
+
+
+def test_how_trials_are_carried_out_and_pixels_kept(tmp_path: Path) -> None:
+    text = (
+        "[compute]\ncompile = true\nexecutor = 'slurm'\njobs = 2\nnproc_per_node = 4\n"
+        "[pixels]\nside = 512\nkeep = 'never'\n[executors.slurm]\npartition = 'gpu'\ntime = 60\n"
+    )
+    settings = load(tmp_path, text, {"MEDBENCH_COMPILE": "no", "MEDBENCH_PIXEL_SIDE": "0"}, executor="ray")
+    assert (settings.compile, settings.executor, settings.jobs, settings.nproc_per_node) == (False, "ray", 2, 4)
+    assert (settings.pixel_side, settings.keep_pixels) == (0, "never")
+    assert settings.executors == {"slurm": {"partition": "gpu", "time": 60}}
+    assert load(tmp_path, "").pixel_side is None
