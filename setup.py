@@ -80,6 +80,7 @@ setup(
         "scikit-learn>=1.5",
         "scipy>=1.13",
         "shapely>=2",
+        "simplejpeg>=1.8",
         "tabulate>=0.9",
         "timm>=1.0.20",
         "tokenizers>=0.22",
@@ -108,6 +109,14 @@ setup(
         # Trackers. The skinny build has all that logging needs; a server is a matter of the user's own.
         "mlflow": ["mlflow-skinny>=3"],
         "tensorboard": ["tensorboard>=2.18"],
+        # DICOM's rarer compressions: JPEG lossless, JPEG-LS, HTJ2K; and faster RLE.
+        "dicom": [
+            "python-gdcm>=3.0.10",
+            "pyjpegls>=1.2",
+            "pylibjpeg>=2.0",
+            "pylibjpeg-openjpeg>=2.0",
+            "pylibjpeg-rle>=2.0",
+        ],
         # Executors beside the local one.
         "ray": ["ray[data]>=2.40"],
         "slurm": ["submitit>=1.5"],

@@ -51,7 +51,11 @@ class Intensity(msgspec.Struct, frozen=True):
 class ManifestInfo(msgspec.Struct, frozen=True):
     """What `medbench.preparation` found, kept as JSON beside the manifest's Parquet.
 
-    ``sha256`` is the content's hash, which enters keys; ``table_sha256`` that of the Parquet file, by which it is checked.
+    ``sha256`` is the content's hash, which enters keys; ``table_sha256`` that of the Parquet file, by which it is checked,
+    and ``sources_sha256`` that of the list of its image files.
+
+    ``side`` is what pictures of a longer shorter side are read at (0: none is reduced), ``reduced`` how many are, and
+    ``largest`` the longest shorter side of any; older manifests do not say the last.
     """
 
     format: int
@@ -68,21 +72,42 @@ class ManifestInfo(msgspec.Struct, frozen=True):
     label_names: list[str]
     labels: dict[str, list[LabelCounts]]
     intensity: Intensity | None
+    side: int = 0
+    reduced: int = 0
+    largest: int | None = None
+    sources_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """A dataset as it lies on this machine."""
+    """A dataset as it lies on this machine.
+
+    ``side`` is that of pixels where the user asks for one, ``keeping`` whether they are kept (`medbench.settings.KEEPING`).
+    ``pixels`` is the start of the folders' names (`medbench.pixels.folder_of`) that they are kept in; None keeps none.
+    """
 
     spec: DatasetSpec
     root: Path
     missing: tuple[ExpectedFile, ...]
     info_path: Path
     table_path: Path
+    side: int | None = None
+    keeping: str = "auto"
+    pixels: Path | None = None
 
     @property
     def present(self) -> bool:
         return not self.missing
+
+    @property
+    def sources_path(self) -> Path:
+        """Where the image files are listed that the manifest was made from."""
+        return self.info_path.with_suffix(".sources")
+
+    @property
+    def side_to_prepare(self) -> int:
+        """What larger pictures are reduced to: as the user says, else as the dataset does; 0: nothing."""
+        return (self.spec.pixel_side or 0) if self.side is None else self.side
 
     @property
     def phantom(self) -> bool:
@@ -103,13 +128,22 @@ class DatasetFiles:
             )
 
     def info(self) -> ManifestInfo | None:
-        """What the last preparation found, or None where there was none or the raw files have changed since."""
+        """What the last preparation found; None without one, where the raw files have changed, or another side is asked for.
+
+        Where the user asks for no side, what was prepared counts, whatever its side.
+        """
         try:
             info = msgspec.json.decode(self.info_path.read_bytes(), type=ManifestInfo)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, ValueError, msgspec.MsgspecError):  # a spoilt byte need not even be text
             return None
         fresh = info.format == FORMAT and info.dataset_version == self.spec.version and self.table_path.is_file()
-        return info if fresh and info.signature == self.signature() else None
+        return info if fresh and self._is_of_side(info) and info.signature == self.signature() else None
+
+    def _is_of_side(self, info: ManifestInfo) -> bool:
+        """Whether its pictures are those of the side asked for: two sides that reduce nothing are the same."""
+        if self.side is None or self.side == info.side:
+            return True
+        return info.reduced == 0 and info.largest is not None and (not self.side or info.largest <= self.side)
 
     def signature(self) -> str:
         """Changes when an expected file changes, or a folder at any depth gains or loses an entry; reads no content.
@@ -169,5 +203,15 @@ def locate(spec: DatasetSpec, settings: Settings) -> DatasetFiles:
     root = settings.dataset_root(spec.id)
     missing = tuple(one for one in spec.files if one.required and next(_matches(root, one), None) is None)
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    base = settings.cache / "manifests" / f"{spec.id}-{place}"
-    return DatasetFiles(spec, root, missing, base.with_suffix(".json"), base.with_suffix(".parquet"))
+    name = f"{spec.id}-{place}"
+    manifests = settings.cache / "manifests"
+    return DatasetFiles(
+        spec,
+        root,
+        missing,
+        manifests / f"{name}.json",
+        manifests / f"{name}.parquet",
+        side=settings.pixel_side,
+        keeping=settings.keep_pixels,
+        pixels=settings.cache / "pixels" / name,
+    )

@@ -11,9 +11,9 @@ readable images are in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -21,11 +21,16 @@ import pyarrow as pa
 
 from medbench.errors import MissingDataError
 from medbench.images import read_region
+from medbench.pixels.reducing import reduced
 from medbench.samples import Box, Mask, Region, Sample
+from medbench.table_rows import rows_at, rows_with, values_in
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from medbench.pixels.sources import Sources
+    from medbench.pixels.store import KeptPixels
 
 ATTRIBUTES = ("sex", "age", "view")
 
@@ -93,10 +98,11 @@ class Row:
     region: Region | None = None
     answers: tuple[str, ...] = ()
     details: Mapping[str, str] = field(default_factory=dict)
+    read: Callable[[], NDArray[np.uint8]] | None = field(default=None, repr=False, compare=False)
 
     def pixels(self) -> NDArray[np.uint8]:
-        """(H, W) uint8 grey pixels, of the region where it is of one, decoded now. Raises `medbench.images.ImageError`."""
-        return read_region(self.image, self.region, colour=False)
+        """`Manifest.read_grey` of its picture; a row of no manifest is decoded from its image at full size."""
+        return read_region(self.image, self.region, colour=False) if self.read is None else self.read()
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,9 @@ class Manifest:
 
     ``sha256`` is the content hash of the whole dataset's table and stays the same in every part and subset. ``root`` is
     where ``image`` paths start. ``colour`` says that its images are read as RGB.
+
+    ``side``: pictures whose shorter side is longer are read at that side; 0: at their full size. ``sources`` knows the files
+    that it was made from, and ``kept`` has their pixels; without them every read decodes, and gives the same.
     """
 
     dataset: str
@@ -115,6 +124,9 @@ class Manifest:
     table: pa.Table
     box_names: tuple[str, ...] = ()
     colour: bool = False
+    side: int = 0
+    sources: Sources | None = None
+    kept: KeptPixels | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -174,8 +186,25 @@ class Manifest:
         return [Picture(name, Region(*region) if region else None) for name, region in zip(names, regions, strict=True)]
 
     def read(self, picture: Picture) -> NDArray[np.uint8]:
-        """A picture's pixels, (H, W) or (H, W, 3) uint8. Raises `medbench.images.ImageError`."""
-        return read_region(self.root / picture.path, picture.region, colour=self.colour)
+        """A picture's pixels, (H, W) or (H, W, 3) uint8, maybe read-only; larger ones than ``side`` are reduced to it.
+
+        So their shape need not be that of the row, nor their aspect to the last pixel. Raises `medbench.images.ImageError`,
+        and `MissingDataError` where the file is no longer the one that was prepared.
+        """
+        source = None if self.sources is None else self.sources.sha256(picture.path)
+        if self.kept is not None and source is not None:
+            pixels = self.kept.get(picture, source)
+            if pixels is not None:
+                return pixels
+        return reduced(read_region(self.root / picture.path, picture.region, colour=self.colour), self.side)
+
+    def read_grey(self, picture: Picture) -> NDArray[np.uint8]:
+        """`read` as (H, W) uint8 grey; pictures in colour are kept in colour alone, so here they are decoded."""
+        if not self.colour:
+            return self.read(picture)
+        if self.sources is not None:
+            self.sources.sha256(picture.path)
+        return reduced(read_region(self.root / picture.path, picture.region, colour=False), self.side)
 
     def distinct(self) -> tuple[Manifest, NDArray[np.int64]]:
         """One row for each picture, in order of first appearance, and for each sample (N,) the index of its row there."""
@@ -194,6 +223,7 @@ class Manifest:
         values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
         boxes = values["boxes"]
         size = values["mask_size"]
+        region = None if values["region"] is None else Region(*values["region"])
         return Row(
             sample_id=values["sample_id"],
             patient_id=values["patient_id"],
@@ -208,9 +238,10 @@ class Manifest:
             previous=self.root / values["previous"] if values["previous"] else None,
             texts=tuple(values["texts"]),
             others=tuple(self.root / name for name in values["others"]),
-            region=None if values["region"] is None else Region(*values["region"]),
+            region=region,
             answers=tuple(values["answers"]),
             details=dict(values["details"]),
+            read=partial(self.read_grey, Picture(values["image"], region)),
         )
 
     def rows(self) -> Iterator[Row]:
@@ -221,9 +252,9 @@ class Manifest:
     def part(self, split: str, part: str) -> Manifest:
         """The rows of ``split``'s ``part``. Raises `MissingDataError` where there are none."""
         name = f"{split}/{part}"
-        keep = [index for index, names in enumerate(self.table.column("splits").to_pylist()) if name in names]
-        if not keep:
-            there = sorted({one for names in self.table.column("splits").to_pylist() for one in names})
+        keep = rows_with(self.table, "splits", name)
+        if not len(keep):
+            there = values_in(self.table, "splits")
             raise MissingDataError(
                 f"{self.dataset} has no readable sample in the {part} part of split '{split}'"
                 f" (there are: {', '.join(there) or 'none'})",
@@ -231,9 +262,9 @@ class Manifest:
             )
         return self.take(keep)
 
-    def take(self, indices: Sequence[int]) -> Manifest:
+    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> Manifest:
         """The rows at ``indices``, in that order."""
-        return replace(self, table=self.table.take(pa.array(indices, pa.int64())))
+        return replace(self, table=rows_at(self.table, indices))
 
 
 _BATCH = 10_000

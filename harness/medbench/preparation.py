@@ -1,17 +1,13 @@
-"""From a dataset's raw files to its manifest: read, decode every image once, check, report, write.
+"""From a dataset's raw files to its manifest: read, decode every image once, check, report, write, keep the pixels.
 
 What is wrong is reported and passed over; only a dataset that could not give a comparable number is refused.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,15 +15,22 @@ import pyarrow as pa
 
 from medbench import datasets, manifest, manifest_files
 from medbench.audit import audit, intensity, label_counts, part_sizes
+from medbench.checking import Checked, check_images, picture_sizes
 from medbench.checkpoints import sha256_of
 from medbench.datasets import DatasetFiles, ManifestInfo, ProblemGroup
 from medbench.errors import MissingDataError
 from medbench.files import write_atomically, write_bytes_atomically
-from medbench.images import ImageError, read_grey
 from medbench.loading import resolve
 from medbench.manifest import ImageFacts, Manifest
+from medbench.pixels import sources
+from medbench.pixels.decoding import wanted_of
+from medbench.pixels.keeping import Keeping, Say, keeping, say_nothing
+from medbench.pixels.places import folder_of, mark_used
+from medbench.pixels.reducing import reduced_size
+from medbench.pixels.sources import Sources, Stamp
+from medbench.pixels.store import KeptPixels
 from medbench.protocols import PhaseReporter
-from medbench.samples import Box, Problem, RawDataset, Region, Sample
+from medbench.samples import Problem, RawDataset
 
 TOLERATED_SHARE_LOST = 0.05
 """More unusable images than this and a result would not compare: the dataset is refused unless told otherwise."""
@@ -36,42 +39,63 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Samples whose image could be decoded, what decoding told, and what was lost on the way."""
-
-    samples: tuple[Sample, ...]
-    facts: tuple[ImageFacts, ...]
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Examined:
     """A dataset as its raw files are now; nothing is written yet."""
 
     table: pa.Table
     info: ManifestInfo
+    files: Mapping[str, tuple[Stamp, ImageFacts]]
 
 
-def prepare(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> ManifestInfo:
-    """Make the manifest of a dataset and write it to the cache. Raises as `examine` does."""
-    examined = examine(files, progress, allow_incomplete=allow_incomplete)
-    write_atomically(files.table_path, lambda path: manifest_files.write_table(examined.table, path))
-    info = msgspec.structs.replace(examined.info, table_sha256=sha256_of(files.table_path))
-    write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
+def prepare(
+    files: DatasetFiles,
+    progress: PhaseReporter,
+    *,
+    allow_incomplete: bool = False,
+    force: bool = False,
+    side: int | None = None,
+    say: Say = say_nothing,
+) -> ManifestInfo:
+    """Make the manifest of a dataset, write it to the cache, and keep its pixels where that is wanted and there is room.
+
+    What is kept already is not decoded again, unless ``force`` drops it first. ``side`` is in place of the files' own.
+    Raises as `examine` does, and `StoreError` where pixels were always to be kept and the disk does not take them: the
+    manifest is then made.
+    """
+    files.require()
+    with keeping(files, files.side_to_prepare if side is None else side, say, force=force) as pass_:
+        examined = _examined(files, progress, pass_, allow_incomplete)
+        pass_.settle()
+        write_atomically(files.table_path, lambda path: manifest_files.write_table(examined.table, path))
+        listed = sources.build((name, stamp, facts.sha256) for name, (stamp, facts) in examined.files.items())
+        write_bytes_atomically(files.sources_path, listed.tobytes())
+        info = msgspec.structs.replace(
+            examined.info, table_sha256=sha256_of(files.table_path), sources_sha256=sha256_of(files.sources_path)
+        )
+        write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
+        pass_.finish(listed, info)
     return info
 
 
-def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False) -> Examined:
-    """Read a dataset's raw files and decode every image.
+def examine(
+    files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: bool = False, side: int | None = None
+) -> Examined:
+    """Read a dataset's raw files and decode every image, whatever is kept; ``side`` is in place of the files' own.
 
     Raises `MissingDataError` where required files are absent, or where over 5 % of the images are missing or unreadable
     and ``allow_incomplete`` is false.
     """
+    side = files.side_to_prepare if side is None else side
+    return _examined(files, progress, Keeping(files, side, say_nothing, allowed=False), allow_incomplete)
+
+
+def _examined(files: DatasetFiles, progress: PhaseReporter, pass_: Keeping, allow_incomplete: bool) -> Examined:
     files.require()
     spec = files.spec
     signature = files.signature()
     raw: RawDataset = resolve(spec.reader, f"dataset '{spec.id}'")(files.root)
-    checked = check_images(raw.samples, files.root, progress)
+    wanted = wanted_of(raw.samples)
+    checked = check_images(raw.samples, files.root, progress, wanted=wanted, keeper=pass_.keeper(wanted))
     check_losses(raw, checked, spec.id, str(files.root), allow_incomplete=allow_incomplete)
     label_names = spec.label_names if raw.label_names is None else raw.label_names
     table = manifest.build_table(checked.samples, label_names, checked.facts)
@@ -79,6 +103,8 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
     problems = [*raw.problems, *checked.problems, *audit(spec, table, checked.facts)]
     if files.phantom:  # a phantom is never of the published size
         problems = [problem for problem in problems if problem.kind not in {"count", "test-count"}]
+    sizes = picture_sizes(checked)
+    smaller = sum(reduced_size(*size, pass_.side) != size for size in sizes)
     info = ManifestInfo(
         format=datasets.FORMAT,
         dataset=spec.id,
@@ -88,7 +114,13 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
             table,
             dataset=spec.id,
             version=spec.version,
-            names=(label_names, spec.label_values, spec.box_names, ["colour"] if spec.colour else []),
+            names=(
+                label_names,
+                spec.label_values,
+                spec.box_names,
+                ["colour"] if spec.colour else [],
+                *([["side", str(pass_.side)]] if smaller else []),
+            ),
         ),
         table_sha256="",
         phantom=files.phantom,
@@ -99,8 +131,11 @@ def examine(files: DatasetFiles, progress: PhaseReporter, *, allow_incomplete: b
         label_names=list(label_names),
         labels=label_counts(table, label_names, spec.label_values),
         intensity=intensity(checked.facts),
+        side=pass_.side,
+        reduced=smaller,
+        largest=max((min(size) for size in sizes), default=0),
     )
-    return Examined(table, info)
+    return Examined(table, info, checked.files)
 
 
 def _expected(raw: RawDataset) -> int:
@@ -130,11 +165,12 @@ def check_losses(raw: RawDataset, checked: Checked, dataset: str, root: str, *, 
 
 def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
     """The prepared manifest. Raises `MissingDataError` where it is damaged or no longer what ``info`` says."""
-    if sha256_of(files.table_path) != info.table_sha256:
-        raise MissingDataError(
-            f"the manifest of {info.dataset} is damaged",
-            fix=f"medbench data prepare {info.dataset} --force",
-        )
+    _check_whole(files.table_path, info.table_sha256, info)
+    if info.sources_sha256:  # older manifests have none
+        _check_whole(files.sources_path, info.sources_sha256, info)
+    kept = None if files.pixels is None else folder_of(files.pixels, info.side)
+    if kept is not None:
+        mark_used(kept)
     return Manifest(
         dataset=info.dataset,
         root=files.root,
@@ -144,29 +180,18 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
         table=manifest_files.read_table(files.table_path),
         box_names=files.spec.box_names,
         colour=files.spec.colour,
+        side=info.side,
+        sources=Sources(files.sources_path, files.root, info.dataset) if info.sources_sha256 else None,
+        kept=None if kept is None else KeptPixels(kept),
     )
 
 
-def check_images(samples: Sequence[Sample], root: Path, progress: PhaseReporter) -> Checked:
-    """Decode every image once, in threads, and fit boxes, masks and regions to the sizes found."""
-    files = list(dict.fromkeys(name for sample in samples for name in _images(sample)))
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda name: _facts(root, name), files)
-        found = dict(zip(files, progress.track(results, "prepare", len(files)), strict=True))
-    kept: list[Sample] = []
-    facts: list[ImageFacts] = []
-    problems: list[Problem] = []
-    for sample in samples:
-        fact = _sample_facts(sample, found)
-        if isinstance(fact, Problem):
-            problems.append(fact._replace(where=f"{sample.sample_id} ({sample.image})"))
-            continue
-        fitted, complaints = _fit_to_image(sample, fact)
-        problems.extend(complaints)
-        if fitted is not None:
-            kept.append(fitted)
-            facts.append(fact)
-    return Checked(tuple(kept), tuple(facts), tuple(problems))
+def _check_whole(path: Path, sha256: str, info: ManifestInfo) -> None:
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise MissingDataError(
+            f"the manifest of {info.dataset} is damaged",
+            fix=f"medbench data prepare {info.dataset} --force",
+        )
 
 
 def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
@@ -179,93 +204,6 @@ def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
         for kind, found in by_kind.items()
     ]
     return sorted(groups, key=lambda group: (-group.count, group.kind))
-
-
-def _images(sample: Sample) -> tuple[str, ...]:
-    return tuple(name for name in (sample.image, sample.previous, *sample.others) if name)
-
-
-def _sample_facts(sample: Sample, found: Mapping[str, ImageFacts | Problem]) -> ImageFacts | Problem:
-    """The facts of its image with the hashes of its other ones; the first problem of any of them."""
-    facts = []
-    for name in _images(sample):
-        fact = found[name]
-        if isinstance(fact, Problem):
-            return fact
-        facts.append(fact)
-    if not sample.image:
-        return ImageFacts(0, 0, "") if sample.texts else Problem("missing-image", "", "neither image nor text")
-    further = [fact.sha256 for fact in facts[1:]]
-    previous = further.pop(0) if sample.previous else ""
-    return replace(facts[0], previous_sha256=previous, others_sha256=tuple(further))
-
-
-def _facts(root: Path, image: str) -> ImageFacts | Problem:
-    if Path(image).is_absolute() or ".." in Path(image).parts:
-        return Problem("path-escape", image, "the image lies outside of the dataset's folder")
-    path = root / image
-    try:
-        if not path.is_file():
-            return Problem("missing-image", path.name, "the file does not exist")
-    except OSError as error:  # a name too long for any file
-        return Problem("missing-image", f"{image[:80]}...", error.strerror or type(error).__name__)
-    try:
-        pixels = read_grey(path)
-    except ImageError as error:
-        return Problem("unreadable-image", path.name, error.message)
-    height, width = pixels.shape
-    return ImageFacts(
-        height,
-        width,
-        sha256_of(path),
-        pixels=hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest(),
-        low=int(pixels.min()),
-        high=int(pixels.max()),
-        mean=float(pixels.mean()),
-    )
-
-
-def _fit_to_image(sample: Sample, fact: ImageFacts) -> tuple[Sample | None, list[Problem]]:
-    problems = []
-    if sample.mask is not None and (sample.mask.height, sample.mask.width) != (fact.height, fact.width):
-        detail = f"the mask is {sample.mask.width} x {sample.mask.height}, the image {fact.width} x {fact.height}"
-        return None, [Problem("mask-size", sample.sample_id, detail)]
-    if sample.region is not None:
-        inside = _clip(Box(0, *sample.region), fact)
-        if inside is None:
-            return None, [
-                Problem("region-outside", sample.sample_id, f"{tuple(sample.region)} is not inside the image")
-            ]
-        region = Region(*(int(value) for value in inside[1:]))
-        if region != sample.region:
-            detail = f"{tuple(sample.region)} leaves the image; clipped to it"
-            problems.append(Problem("region-clipped", sample.sample_id, detail))
-        sample = replace(sample, region=region)
-    if sample.boxes is not None:
-        fitted = [_clip(box, fact) for box in sample.boxes]
-        for box, inside in zip(sample.boxes, fitted, strict=True):
-            if inside is None:
-                problems.append(
-                    Problem("box-outside", sample.sample_id, f"{tuple(box[1:])} is not inside the image; left out")
-                )
-            elif inside != box:
-                problems.append(
-                    Problem("box-clipped", sample.sample_id, f"{tuple(box[1:])} leaves the image; clipped to it")
-                )
-        sample = replace(sample, boxes=tuple(box for box in fitted if box is not None))
-    return sample, problems
-
-
-def _clip(box: Box, fact: ImageFacts) -> Box | None:
-    if not all(math.isfinite(value) for value in box[1:]):
-        return None
-    left, top = max(0.0, box.x), max(0.0, box.y)
-    right, bottom = min(float(fact.width), box.x + box.width), min(float(fact.height), box.y + box.height)
-    if right <= left or bottom <= top:
-        return None
-    if (left, top, right, bottom) == (box.x, box.y, box.x + box.width, box.y + box.height):
-        return box
-    return Box(box.label, left, top, right - left, bottom - top)
 
 
 def _with_splits(table: pa.Table, splits: Mapping[str, Mapping[str, list[str]]]) -> pa.Table:

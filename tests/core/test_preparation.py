@@ -207,7 +207,7 @@ def test_a_study_has_the_digests_of_all_its_images_and_each_is_decoded_once(
     for name, level in (("a", 10), ("b", 20), ("c", 30)):
         Image.new("L", (8, 6), level).save(tmp_path / f"{name}.png")
     decoded: list[str] = []
-    monkeypatch.setattr(preparation, "read_grey", lambda path: decoded.append(path.name) or read_grey(path))
+    monkeypatch.setattr("medbench.pixels.decoding.read_grey", lambda path: decoded.append(path.name) or read_grey(path))
     study = Sample(sample_id="s", patient_id="p", image="a.png", previous="b.png", others=("c.png", "a.png"))
     checked = preparation.check_images([study, dataclasses.replace(study, sample_id="t")], tmp_path, Reporter())
     own, earlier, *others = (sha256_of(tmp_path / f"{name}.png") for name in "abca")

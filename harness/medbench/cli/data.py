@@ -11,7 +11,8 @@ from medbench.cli.catalogue import echo_table
 from medbench.cli.options import Settings, load_registry, pixel_options, print_json, settings_options
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
 from medbench.errors import MedbenchError, MissingDataError
-from medbench.progress import make_reporter
+from medbench.pixels.places import folder_of, in_words, size_of
+from medbench.progress import Reporter, make_reporter
 from medbench.selection import select_datasets
 
 _BENIGN = frozenset({"count", "box-clipped", "duplicate-pixels", "colliding-name"})
@@ -29,8 +30,10 @@ def data_command() -> None:
 @click.option("--force", is_flag=True, help="Prepare again although nothing seems to have changed.")
 @click.option("--allow-incomplete", is_flag=True, help="Go on although over 5 % of the images are unusable.")
 def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomplete: bool) -> int:
-    """Read raw files once into manifests. DATASETS is a selection; absent ones are skipped when it is 'all'."""
-    from medbench.preparation import prepare
+    """Read raw files once into manifests, and keep the decoded pixels where the disk has room.
+
+    DATASETS is a selection; absent ones are skipped when it is 'all'. With --force nothing kept is used.
+    """
 
     code = 0
     places = [files for files in _locate(datasets, settings) if datasets != "all" or files.root.is_dir()]
@@ -39,21 +42,35 @@ def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomp
     with make_reporter(as_json=False) as reporter:
         for files in places:
             try:
-                info = files.info() if files.present and not force else None
-                if info is None:
-                    info = prepare(files, reporter, allow_incomplete=allow_incomplete)
-                say_problems(info, reporter.message)
+                say_problems(
+                    _prepared(files, reporter, force=force, allow_incomplete=allow_incomplete), reporter.message
+                )
             except MedbenchError as error:
                 code = error.exit_code
                 reporter.message(f"error: {error}")
     return code
 
 
+def _prepared(files: DatasetFiles, reporter: Reporter, *, force: bool, allow_incomplete: bool) -> ManifestInfo:
+    """Prepare it, or only keep its pixels, unless that was done."""
+    from medbench.pixels.keeping import lacks_pixels
+    from medbench.preparation import prepare
+
+    say = reporter.message
+    info = files.info() if files.present and not force else None
+    if info is None:
+        return prepare(files, reporter, allow_incomplete=allow_incomplete, force=force, say=say)
+    if not lacks_pixels(files, info, say):
+        return info
+    incomplete = allow_incomplete or info.samples < info.expected_samples  # it was allowed before
+    return prepare(files, reporter, allow_incomplete=incomplete, side=info.side, say=say)
+
+
 @data_command.command("verify", context_settings={"ignore_unknown_options": True})
 @click.argument("datasets")
 @settings_options
 def verify_command(datasets: str, settings: Settings) -> int:
-    """Decode every image again, report on the data, and compare with the manifest.
+    """Decode every image again, report on the data, and compare with the manifest; check every kept picture too.
 
     Exit 3 where something is missing, has changed, or leaks from one part into another.
     """
@@ -64,7 +81,8 @@ def verify_command(datasets: str, settings: Settings) -> int:
         for files in _locate(datasets, settings):
             before = files.info() if files.present else None
             try:
-                info = examine(files, reporter, allow_incomplete=True).info
+                side = before.side if before is not None else None
+                info = examine(files, reporter, allow_incomplete=True, side=side).info
             except MedbenchError as error:
                 code = error.exit_code
                 reporter.message(f"error: {error}")
@@ -77,6 +95,8 @@ def verify_command(datasets: str, settings: Settings) -> int:
                 reporter.message(f"{info.dataset}: the content has changed since it was prepared - {fix}")
             if any(group.kind not in _BENIGN for group in info.problems):
                 code = MissingDataError.exit_code
+            if before is not None and not kept_are_sound(files, before, reporter):
+                code = MissingDataError.exit_code
     return code
 
 
@@ -86,12 +106,34 @@ def verify_command(datasets: str, settings: Settings) -> int:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status_command(datasets: str, settings: Settings, as_json: bool) -> None:
     """Say which datasets are here, complete and prepared."""
-    rows = [_status(files) for files in _locate(datasets, settings)]
+    rows = [status_of(files) for files in _locate(datasets, settings)]
     if as_json:
         print_json(rows)
         return
-    heading = ("dataset", "state", "samples", "problems", "where")
+    heading = ("dataset", "state", "samples", "problems", "side", "pixels", "where")
+    for row in rows:
+        row["pixels"] = in_words(row["pixels"]) if row["pixels"] else ""
     echo_table([heading, *(tuple(str(row[name]) for name in heading) for row in rows)])
+
+
+def kept_are_sound(files: DatasetFiles, info: ManifestInfo, reporter: Reporter) -> bool:
+    """Look at every kept picture, at whatever side, and say what was found."""
+    from medbench.pixels.places import sides_of
+    from medbench.pixels.store import verify
+
+    sound = True
+    for folder in sides_of(files.pixels) if files.pixels is not None else []:
+        looked = [one for one in reporter.track(verify(folder), "verify")]
+        damaged = [one.path for one in looked if not one.sound]
+        side = folder.name.rpartition("-")[2]
+        found = f"{info.dataset}: {len(looked):,} pictures kept at side {side}"
+        if damaged:
+            sound = False
+            fix = f"medbench data prepare {info.dataset} --force"
+            reporter.message(f"{found}, {len(damaged):,} damaged (first: {damaged[0]}) - {fix}")
+        else:
+            reporter.message(f"{found}, all sound")
+    return sound
 
 
 def say_problems(info: ManifestInfo, say: Callable[[str], None]) -> None:
@@ -101,7 +143,8 @@ def say_problems(info: ManifestInfo, say: Callable[[str], None]) -> None:
         f"{split} {'/'.join(str(sizes.get(part, 0)) for part in ('train', 'valid', 'test'))}"
         for split, sizes in info.parts.items()
     )
-    say(f"{info.dataset}{phantom}: {info.samples:,} of {info.expected_samples:,} samples usable; {parts}")
+    reduced = f"; {info.reduced:,} images read at side {info.side}" if info.reduced else ""
+    say(f"{info.dataset}{phantom}: {info.samples:,} of {info.expected_samples:,} samples usable; {parts}{reduced}")
     for group in info.problems:
         say(f"  {group.count} x {group.kind}: {'; '.join(group.examples[:2])}{' ...' if group.count > 2 else ''}")
 
@@ -133,7 +176,8 @@ def _locate(selection: str, settings: Settings) -> list[DatasetFiles]:
     return [locate(registry.datasets[name], settings) for name in select_datasets(selection, registry)]
 
 
-def _status(files: DatasetFiles) -> dict[str, Any]:
+def status_of(files: DatasetFiles) -> dict[str, Any]:
+    """A row of ``data status``; ``side`` and ``pixels`` (bytes kept at it) are of what was prepared."""
     info = files.info() if files.present else None
     if info is not None:
         state = "prepared"
@@ -148,5 +192,7 @@ def _status(files: DatasetFiles) -> dict[str, Any]:
         "state": f"{state} (phantom)" if files.phantom else state,
         "samples": info.samples if info is not None else "",
         "problems": sum(group.count for group in info.problems) if info is not None else "",
+        "side": (info.side or "full") if info is not None else "",
+        "pixels": size_of(folder_of(files.pixels, info.side)) if info is not None and files.pixels is not None else 0,
         "where": str(files.root),
     }

@@ -98,6 +98,7 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.chexpert:read",
+    pixel_side=1024,  # 2 to 8 million pixels an image; 1,024 is twice the largest input of an encoder here
     phantom="medbench_datasets.chexpert_phantom:write_phantom",
     citation=(
         "Irvin et al., CheXpert: A Large Chest Radiograph Dataset with Uncertainty Labels and Expert Comparison, AAAI, 2019"

@@ -103,6 +103,7 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.mimic_cxr:read",
+    pixel_side=1024,  # 2 to 8 million pixels an image; 1,024 is twice the largest input of an encoder here
     phantom="medbench_datasets.mimic_cxr_phantom:write_phantom",
     citation=(
         "Johnson et al., MIMIC-CXR-JPG, a large publicly available database of labeled chest radiographs, "

@@ -48,6 +48,7 @@ SPEC = DatasetSpec(
     label_values=PROGRESSIONS,
     splits=(SplitSpec(name="all", rule="every pair is of the test part", source="MS-CXR-T is a test set"),),
     reader="medbench_datasets.ms_cxr_t:read",
+    pixel_side=1024,  # 2 to 8 million pixels an image; 1,024 is twice the largest input of an encoder here
     images_from=("mimic-cxr",),
     phantom="medbench_datasets.ms_cxr_t_phantom:write_phantom",
     citation="Bannur et al., Learning to Exploit Temporal Structure for Biomedical Vision-Language Processing, CVPR 2023",

@@ -92,6 +92,7 @@ SPEC = DatasetSpec(
         ),
     ),
     reader="medbench_datasets.vindr_cxr:read",
+    pixel_side=1024,  # 2 to 8 million pixels an image; 1,024 is twice the largest input of an encoder here
     phantom="medbench_datasets.vindr_cxr_phantom:write_phantom",
     citation="Nguyen et al., VinDr-CXR: An open dataset of chest X-rays with radiologist's annotations, Scientific Data, 2022",
     tags=("chest-xray", "classification", "detection"),
