@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from medbench.datasets import locate
+from medbench.datasets import DatasetFiles, locate
 from medbench.digests import DigestCache
+from medbench.pixels.places import in_words, sides_of, size_of
 from medbench.plan import find_weights
 from medbench.registry import Registry
 from medbench.selection import MethodChoice
@@ -59,6 +60,7 @@ def examine(registry: Registry, settings: Settings) -> list[Finding]:
         *_libraries(),
         *_devices(),
         _compiled_ops(),
+        _dicom_decoders(),
         *_plugins(registry),
         *_data(registry, settings),
         *_checkpoints(registry, settings),
@@ -125,6 +127,15 @@ def _compiled_ops() -> Finding:
     return Finding("ok", "mmcv ops", f"compiled, nms works on {' and '.join(devices)}")
 
 
+def _dicom_decoders() -> Finding:
+    from medbench.dicom_syntaxes import INSTALL, missing
+
+    absent = missing()
+    if absent:
+        return Finding("absent", "dicom decoders", f"none for {', '.join(absent)}", INSTALL)
+    return Finding("ok", "dicom decoders", "every syntax")
+
+
 def _ops_advice() -> str:
     """Prebuilt wheels exist for Linux with CUDA on Python 3.10 and 3.12 only; elsewhere the ops are compiled."""
     if sys.platform == "linux" and sys.version_info[:2] in {(3, 10), (3, 12)}:
@@ -152,13 +163,18 @@ def _data(registry: Registry, settings: Settings) -> Iterator[Finding]:
         files = locate(spec, settings)
         if files.present:
             prepared = files.info() is not None
-            detail = f"{files.root}, {'prepared' if prepared else 'not prepared'}"
+            detail = f"{files.root}, {'prepared' if prepared else 'not prepared'}{_kept(files)}"
             yield Finding("ok", f"dataset {spec.id}", detail, "" if prepared else f"medbench data prepare {spec.id}")
         elif files.root.is_dir():
             names = ", ".join(one.path for one in files.missing)
             yield Finding("broken", f"dataset {spec.id}", f"{files.root} lacks {names}", f"medbench show {spec.id}")
         else:
             yield Finding("absent", f"dataset {spec.id}", f"not at {files.root}", f"get it from {spec.url}")
+
+
+def _kept(files: DatasetFiles) -> str:
+    size = sum(size_of(folder) for folder in sides_of(files.pixels)) if files.pixels is not None else 0
+    return f", {in_words(size)} of pixels kept" if size else ""
 
 
 def _checkpoints(registry: Registry, settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -121,7 +122,8 @@ def blob_manifest(
             )
         )
     facts = [ImageFacts(height, width, "") for _ in samples]
-    return Manifest("toy", folder, ("blob",), "0" * 64, True, build_table(samples, ("blob",), facts), ("blob",))
+    digest = hashlib.sha256(f"{folder} {boxes} {height} {width}".encode()).hexdigest()
+    return Manifest("toy", folder, ("blob",), digest, True, build_table(samples, ("blob",), facts), ("blob",))
 
 
 def blobs(count: int, seed: int = 0, *, empty_every: int = 4) -> list[list[Box]]:

@@ -129,14 +129,15 @@ def test_motor_trains_on_the_largest_square_anywhere_in_the_image(aspect: float)
     assert len({draw.tobytes() for draw in draws}) > (1 if aspect != 1 else 0)
 
 
-def test_stored_pixels_are_the_frame_and_each_frame_has_its_file(tmp_path: Path) -> None:
+def test_stored_pixels_are_the_frame_and_each_frame_has_its_place(tmp_path: Path) -> None:
     context = context_of(tmp_path)
     frame = TinyImageEncoder.preprocess
     stored = FramedPixels.prepare(context.valid, "valid", frame, context)
     assert len(stored) == len(context.valid)
     np.testing.assert_array_equal(stored[3], resized(context.valid.row(3).pixels(), frame))
     FramedPixels.prepare(context.valid, "valid", replace(frame, mean=(0.1,) * 3), context)
-    assert len(list(context.work_dir.glob("pixels-valid-*.npy"))) == 1, "mean and deviation do not move pixels"
+    kept = context.features.folder.parent / "frames"
+    assert len(list(kept.glob("*/*.safetensors"))) == 1, "mean and deviation do not move pixels"
     wider = FramedPixels.prepare(context.valid, "valid", source_frame(MGCA_LINEAR, frame), context)
     assert wider[0].shape == (18, 18)
 

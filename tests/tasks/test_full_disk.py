@@ -42,10 +42,10 @@ def test_a_full_disk_under_the_pixels_is_told_and_leaves_nothing(
 ) -> None:
     manifest = blob_manifest(tmp_path / "images", blobs(4))
     context = toy_context(tmp_path / "work", QUICK_DETECTION, train=manifest)
-    fill_disk_for("pixels", monkeypatch)
-    with pytest.raises(StoreError, match=r"pixels-train-64\.npy: No space left on device - free some space or choose"):
+    fill_disk_for("000001-", monkeypatch)
+    with pytest.raises(StoreError, match=r"\.safetensors: No space left on device - free some space or choose"):
         SquashedPixels.prepare(manifest, "train", 64, context)
-    assert list(context.work_dir.iterdir()) == []
+    assert not [*tmp_path.rglob("*.safetensors")]
 
 
 @needs_full

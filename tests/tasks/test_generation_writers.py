@@ -12,9 +12,9 @@ import pytest
 import torch
 from generation_toys import SIDE, TOY, LearningWriter, TinyMaps, TinyWriter, context_of, studies
 
+from medbench import manifest as manifests
 from medbench.errors import TrialError, UsageError
 from medbench.images import ImageError
-from medbench_tasks.generation import pictures
 from medbench_tasks.generation.inputs import ImageStudies, cropped, scaled
 from medbench_tasks.generation.protocol import PROTOCOL
 from medbench_tasks.generation.recipe import MOTOR_GENERATION
@@ -139,7 +139,7 @@ def test_each_picture_is_decoded_once_whatever_its_shape(tmp_path: Path, monkeyp
     context = context_of(tmp_path, MOTOR)
     first = ImageStudies.prepare(train, "train", TinyWriter.preprocess, context, views=2, augment_seed=5)
     assert context.progress.steps["prepare"] == 5, "the view that stands for a missing one is not decoded again"
-    monkeypatch.setattr(pictures, "read_region", None)
+    monkeypatch.setattr(manifests, "read_region", None)
     again = ImageStudies.prepare(train, "train", TinyWriter.preprocess, context, views=2, augment_seed=5)
     assert torch.equal(first[1]["inputs"], again[1]["inputs"])
     expected = cropped(scaled(wide, SIDE), SIDE, (5, 0, 1, 1))

@@ -1,4 +1,4 @@
-"""``medbench cache``: look at what encoders said of images, kept for later trials, and clear it out."""
+"""``medbench cache``: look at what is kept for later trials (features, frames, pixels), and clear it out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from medbench.cache_entries import KINDS
 from medbench.cli.options import Settings, load_registry, print_json, settings_options
 from medbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from medbench.feature_store import Entry
+    from medbench.cache_entries import CacheEntry
     from medbench.registry import Registry
 
 _DAY = 86_400
@@ -20,40 +21,46 @@ _DAY = 86_400
 
 @click.group("cache")
 def cache_command() -> None:
-    """Features of frozen encoders: each is computed once and shared by every task, fraction and seed."""
+    """What is kept for later trials: features of frozen encoders, frames that protocols train on, and decoded pixels.
+
+    Each is made once and shared by every task, fraction and seed.
+    """
 
 
 @cache_command.command("ls")
 @settings_options
 @click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 def ls_command(settings: Settings, as_json: bool) -> None:
-    """List the kept features, last used first."""
-    from medbench.feature_store import entries
+    """List what is kept, last used first."""
+    from medbench.cache_entries import cache_entries
 
-    found = entries(settings.cache / "features")
+    found = cache_entries(settings.cache)
     if as_json:
-        print_json([entry.key | {"rows": entry.rows, "bytes": entry.size, "used": entry.used} for entry in found])
+        print_json([entry.as_dict() for entry in found])
         return
     from medbench.cli.catalogue import echo_table
 
-    rows: list[tuple[str, ...]] = [("method", "dataset", "features", "rows", "MB", "last used")]
+    rows: list[tuple[str, ...]] = [("kind", "method", "dataset", "what", "rows", "MB", "last used")]
     for entry in found:
         used = time.strftime("%Y-%m-%d", time.localtime(entry.used))
-        rows.append((*_names(entry), f"{entry.rows:,}", f"{entry.size / 1e6:.1f}", used))
+        count = "-" if entry.rows is None else f"{entry.rows:,}"
+        rows.append((entry.kind, entry.method, entry.dataset, entry.name, count, f"{entry.size / 1e6:.1f}", used))
     echo_table(rows)
-    click.echo(f"{sum(entry.size for entry in found) / 1e6:,.1f} MB in {settings.cache / 'features'}")
+    click.echo(f"{sum(entry.size for entry in found) / 1e6:,.1f} MB in {settings.cache}")
 
 
 @cache_command.command("gc")
 @settings_options
+@click.option("--kind", type=click.Choice(KINDS), help="Of that kind alone.")
 @click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="What was not used for that long.")
 @click.option("--max-gb", type=click.FloatRange(min=0), metavar="GB", help="The least recently used beyond that size.")
-@click.option("--method", metavar="ID", help="A method's, e.g. mgca or mgca@resnet50.")
+@click.option("--method", metavar="ID", help="A method's features, e.g. of mgca or mgca@resnet50.")
 @click.option("--dataset", metavar="ID", help="A dataset's.")
 @click.option("--all", "everything", is_flag=True, help="All of it.")
 @click.option("--dry-run", is_flag=True, help="Say what would go and leave it.")
 def gc_command(
     settings: Settings,
+    kind: str | None,
     older_than: float | None,
     max_gb: float | None,
     method: str | None,
@@ -61,14 +68,14 @@ def gc_command(
     everything: bool,
     dry_run: bool,
 ) -> None:
-    """Remove features: with no option, those that nothing can use any more.
+    """Remove what is kept: with no option, what nothing can use any more.
 
     That is: damaged entries, and those of a method's older version or of data that were prepared anew. What is removed can
-    always be computed again.
+    always be made again.
     """
-    from medbench.feature_store import entries
+    from medbench.cache_entries import cache_entries
 
-    found = entries(settings.cache / "features")
+    found = [entry for entry in cache_entries(settings.cache) if kind in {None, entry.kind}]
     chosen = {entry.folder: entry for entry in found if everything or not entry.key}
     if older_than is not None:
         chosen |= {one.folder: one for one in found if one.used < time.time() - older_than * _DAY}
@@ -77,35 +84,29 @@ def gc_command(
     if method is not None or dataset is not None:
         named = [one for one in found if _is_named(one, method, dataset)]
         if not named:
-            raise UsageError("no kept features are of that name", fix="medbench cache ls")
+            raise UsageError("nothing of that name is kept", fix="medbench cache ls")
         chosen |= {one.folder: one for one in named}
     if not everything and older_than is None and max_gb is None and method is None and dataset is None:
         registry = load_registry()
         current = _manifests(registry, settings)
         chosen |= {one.folder: one for one in found if _is_outdated(one, registry, current)}
-    if everything and not dry_run:
+    if everything and kind is None and not dry_run:
         shutil.rmtree(settings.cache / "floors", ignore_errors=True)  # small files of protocols, as easily made again
     for entry in chosen.values():
-        click.echo(f"{'would remove' if dry_run else 'removing'} {' '.join(_names(entry))}, {entry.size / 1e6:.1f} MB")
+        named_as = " ".join((entry.kind, entry.method, entry.dataset, entry.name))
+        click.echo(f"{'would remove' if dry_run else 'removing'} {named_as}, {entry.size / 1e6:.1f} MB")
         if not dry_run:
             entry.remove()
     size = sum(entry.size for entry in chosen.values()) / 1e6
     click.echo(f"{len(chosen)} of {len(found)} entries, {size:,.1f} MB{' (nothing was removed)' if dry_run else ''}")
 
 
-def _names(entry: Entry) -> tuple[str, str, str]:
-    model = entry.key.get("model", {})
-    method = f"{model.get('method', '?')}@{model.get('variant', '?')}"
-    return method, str(entry.key.get("dataset", "-")), str(entry.key.get("name", "damaged"))
+def _is_named(entry: CacheEntry, method: str | None, dataset: str | None) -> bool:
+    of_method = method is None or method in {entry.method, entry.method.partition("@")[0]}
+    return of_method and (dataset is None or entry.dataset == dataset)
 
 
-def _is_named(entry: Entry, method: str | None, dataset: str | None) -> bool:
-    name = _names(entry)[0]
-    of_method = method is None or method in {name, name.partition("@")[0]}
-    return of_method and (dataset is None or entry.key.get("dataset") == dataset)
-
-
-def _beyond(found: list[Entry], limit: float) -> list[Entry]:
+def _beyond(found: list[CacheEntry], limit: float) -> list[CacheEntry]:
     total = 0.0
     beyond = []
     for entry in found:
@@ -123,15 +124,15 @@ def _manifests(registry: Registry, settings: Settings) -> dict[str, str]:
     return {name: info.sha256 for name, info in infos.items() if info is not None}
 
 
-def _is_outdated(entry: Entry, registry: Registry, current: dict[str, str]) -> bool:
-    """Of an older method version or older data; an entry of a method or data that are not here is left alone."""
-    from medbench.features import FORMAT
+def _is_outdated(entry: CacheEntry, registry: Registry, current: dict[str, str]) -> bool:
+    """Of an older format, method version or older data; an entry of a method or data that are not here is left alone.
 
+    Pixels follow their data by themselves.
+    """
     model = entry.key.get("model", {})
     spec = registry.methods.get(model.get("method"))
-    dataset = entry.key.get("dataset")
     return (
-        entry.key.get("format") != FORMAT
+        not entry.is_readable
         or (spec is not None and spec.version != model.get("version"))
-        or (dataset in current and entry.key.get("manifest") != current[dataset])
+        or (entry.kind != "pixels" and entry.dataset in current and entry.key.get("manifest") != current[entry.dataset])
     )

@@ -1,88 +1,114 @@
-"""Grey images as squares of one size, each decoded once and memory-mapped afterwards."""
+"""Grey images as squares of one size, and pictures of any shape, each decoded once and memory-mapped afterwards."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from medbench.errors import TrialError
-from medbench.files import write_atomically
+from medbench.errors import MissingDataError, TrialError
+from medbench.frame_store import FORMAT, Frames, kept_frames
 from medbench.images import ImageError
 from medbench.preprocessing import resized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from medbench.capabilities import Preprocess
-    from medbench.manifest import Manifest
+    from medbench.manifest import Manifest, Picture
     from medbench.protocols import TrialContext
     from medbench_tasks.recipes import TrainingRecipe
 
-    _Frame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-
 _HALF = (0.5, 0.5, 0.5)
+
+Frame = Callable[["NDArray[np.uint8]"], "NDArray[np.uint8]"]
+"""What is done to a picture's pixels before they are kept."""
 
 
 class StoredPixels:
-    """The images of a manifest as (N, size, size) uint8 in a file.
+    """``self[i]`` is image i as it was framed, uint8, a copy.
 
-    The file is written in the trial's work folder at the first use, as the phase ``prepare``, and reused after a kill.
+    The frames lie in the cache, where every trial of the same dataset and frame finds them. They are made at the first use,
+    as the phase ``prepare``; a trial whose cache cannot be written makes its own.
     """
 
-    def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        self._pixels = pixels
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
 
     def __len__(self) -> int:
-        return len(self._pixels)
+        return len(self._frames)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """(size, size) uint8, a copy."""
-        return np.array(self._pixels[index])
+        return self._frames[index]
 
 
 class SquashedPixels(StoredPixels):
-    """`StoredPixels` whose aspect is not kept, bilinear."""
+    """`StoredPixels` (size, size) whose aspect is not kept, bilinear."""
 
     @classmethod
     def prepare(cls, manifest: Manifest, part: str, size: int, context: TrialContext) -> SquashedPixels:
-        """Decode ``manifest`` (the trial's ``part``), unless that was done.
+        """Decode what the cache lacks of ``manifest`` (the trial's ``part``).
 
-        Raises `ImageError` naming a bad file, and `StoreError` where the disk does not take the pixels.
+        Raises `ImageError` naming a bad file, `TrialError` where there is no sample, and `StoreError` where neither the cache
+        nor the trial's work folder takes the pixels.
         """
-        path = context.work_dir / f"pixels-{part}-{size}.npy"
-        if not path.is_file():
-            _write(manifest, partial(squash, size=size), size, path, context)
-        return cls(np.load(path, mmap_mode="r"))
+        return cls(_grey_frames(manifest, part, partial(squash, size=size), {"name": f"squashed {size}"}, context))
 
 
 class FramedPixels(StoredPixels):
-    """`StoredPixels` resized and cropped as a `Preprocess` says; its mean and deviation are not applied."""
+    """`StoredPixels` (crop, crop) resized and cropped as a `Preprocess` says; its mean and deviation are not applied."""
 
     @classmethod
     def prepare(cls, manifest: Manifest, part: str, preprocess: Preprocess, context: TrialContext) -> FramedPixels:
         """As `SquashedPixels.prepare`, with squares of ``preprocess.crop`` pixels."""
-        frame = {name: value for name, value in asdict(preprocess).items() if name not in {"mean", "std"}}
-        digest = hashlib.sha256(repr(sorted(frame.items())).encode()).hexdigest()[:12]
-        path = context.work_dir / f"pixels-{part}-{digest}.npy"
-        if not path.is_file():
-            _write(manifest, partial(resized, preprocess=preprocess), preprocess.crop, path, context)
-        return cls(np.load(path, mmap_mode="r"))
+        frame = partial(resized, preprocess=preprocess)
+        return cls(_grey_frames(manifest, part, frame, framing_of(preprocess), context))
 
 
 def squash(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """(H, W) -> (size, size), bilinear, the aspect not kept, as in the MGCA release."""
     squashed: NDArray[np.uint8] = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
     return squashed
+
+
+def framing_of(preprocess: Preprocess) -> dict[str, Any]:
+    """All that of ``preprocess`` moves 8-bit pixels, that is, not its mean and deviation; a ``how`` of `frames_of`."""
+    geometry = {name: value for name, value in asdict(preprocess).items() if name not in {"mean", "std"}}
+    return {"name": f"framed {preprocess.crop}", "geometry": geometry}
+
+
+def frames_of(
+    reads: Mapping[str, Callable[[], NDArray[np.uint8]]],
+    ids: Sequence[str],
+    frame: Frame,
+    how: Mapping[str, Any],
+    manifest: Manifest,
+    context: TrialContext,
+) -> Frames:
+    """The pictures of ``ids`` in their frame, in order; ``reads`` decodes one.
+
+    ``how`` says all that ``frame`` depends on, and under ``name`` in two words what it does. Raises as
+    `SquashedPixels.prepare`.
+    """
+
+    def make(missing: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
+        decoded = _Decoded([reads[one] for one in missing], frame)
+        context.progress.phase("prepare", len(decoded))
+        for picture in DataLoader(decoded, batch_size=None, num_workers=context.compute.workers):
+            if isinstance(picture, _Failure):
+                raise ImageError(picture.message, fix=picture.fix or "medbench data verify")
+            yield np.asarray(picture, np.uint8)
+            context.progress.advance()
+
+    key = {"format": FORMAT, "dataset": manifest.dataset, "manifest": manifest.sha256} | dict(how)
+    folders = [context.features.folder.parent / "frames", context.work_dir / "frames"]
+    return kept_frames(folders, key, ids, make)
 
 
 def preprocess_of(recipe: TrainingRecipe, preprocess: Preprocess) -> Preprocess:
@@ -98,39 +124,43 @@ def normalise(pixels: NDArray[np.uint8], preprocess: Preprocess) -> torch.Tensor
     return (grey[None] - mean) / std
 
 
-class _Decoded(Dataset[Any]):
-    """Images in their frame, or the message of what went wrong: exceptions do not cross processes as they are."""
+def _grey_frames(manifest: Manifest, part: str, frame: Frame, how: Mapping[str, Any], context: TrialContext) -> Frames:
+    if not len(manifest):
+        raise TrialError(f"{manifest.dataset} has no sample to prepare in the {part} part")
+    pictures = manifest.pictures()
+    reads = {
+        picture.id: partial(_read_grey, manifest, picture, sample)
+        for picture, sample in zip(pictures, manifest.sample_ids, strict=True)
+    }
+    return frames_of(reads, [picture.id for picture in pictures], frame, {"colour": False} | how, manifest, context)
 
-    def __init__(self, manifest: Manifest, frame: _Frame) -> None:
-        self._manifest = manifest
+
+def _read_grey(manifest: Manifest, picture: Picture, sample: str) -> NDArray[np.uint8]:
+    try:
+        return manifest.read_grey(picture)
+    except MissingDataError as error:
+        raise ImageError(f"sample {sample}: {error.message}", fix=error.fix) from error
+
+
+class _Failure(NamedTuple):
+    """What went wrong: exceptions do not cross processes as they are."""
+
+    message: str
+    fix: str | None
+
+
+class _Decoded(Dataset[Any]):
+    """Pictures in their frame, or a `_Failure`."""
+
+    def __init__(self, reads: Sequence[Callable[[], NDArray[np.uint8]]], frame: Frame) -> None:
+        self._reads = reads
         self._frame = frame
 
     def __len__(self) -> int:
-        return len(self._manifest)
+        return len(self._reads)
 
-    def __getitem__(self, index: int) -> NDArray[np.uint8] | str:
-        row = self._manifest.row(index)
+    def __getitem__(self, index: int) -> NDArray[np.uint8] | _Failure:
         try:
-            return self._frame(row.pixels())
-        except ImageError as error:
-            return f"sample {row.sample_id}: {error}"
-
-
-def _write(manifest: Manifest, frame: _Frame, size: int, path: Path, context: TrialContext) -> None:
-    if not len(manifest):
-        raise TrialError(f"{manifest.dataset} has no sample to prepare")
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(manifest), size, size)}
-    loader = DataLoader(_Decoded(manifest, frame), batch_size=None, num_workers=context.compute.workers)
-    context.progress.phase("prepare", len(manifest))
-
-    def write(partial: Path) -> None:
-        # Not through a memory map: a full disk would end the process with SIGBUS in place of an error.
-        with partial.open("wb") as file:
-            np.lib.format.write_array_header_2_0(file, header)
-            for image in loader:
-                if isinstance(image, str):
-                    raise ImageError(image, fix="medbench data verify")
-                file.write(np.asarray(image, np.uint8).tobytes())
-                context.progress.advance()
-
-    write_atomically(path, write)
+            return np.array(self._frame(self._reads[index]()))  # a copy: what is read may not be writable
+        except MissingDataError as error:
+            return _Failure(error.message, error.fix)

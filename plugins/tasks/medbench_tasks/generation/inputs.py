@@ -14,15 +14,18 @@ from torchvision.transforms import v2
 from medbench.preprocessing import resized
 from medbench_tasks.generation.pictures import KeptPictures
 from medbench_tasks.generation.studies import view_counts, view_pictures
-from medbench_tasks.patches import patch_features
+from medbench_tasks.patches import patch_need
+from medbench_tasks.pixels import framing_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from medbench.capabilities import Preprocess
-    from medbench.feature_store import MappedRows
-    from medbench.manifest import Picture, Which
-    from medbench.protocols import TrialContext
+    from medbench.manifest import Manifest, Picture, Which
+    from medbench.mapped_rows import MappedRows
+    from medbench.protocols import FeatureNeed, TrialContext
     from medbench.specs import Part
     from medbench_tasks.generation.studies import Studies
 
@@ -55,9 +58,17 @@ class PatchStudies(Dataset[Any]):
                 continue
             places[having, view, 0] = len(rows)
             places[having, view, 1] = np.arange(len(having))
-            which: Which = "image" if view == 0 else view - 1
-            rows.append(patch_features(context, manifest.take(having.tolist()), which, grid=grid))
+            rows.append(context.features.answer_mapped(_view_need(manifest, having, view, grid)))
         return cls(rows, places, studies.references)
+
+    @staticmethod
+    def foreseen(studies: Studies, *, views: int, grid: int) -> Iterator[FeatureNeed]:
+        """What `of` asks of the encoder."""
+        counts = np.asarray(view_counts(studies.manifest, views))
+        for view in range(views):
+            having = np.flatnonzero(counts > view)
+            if len(having):
+                yield _view_need(studies.manifest, having, view, grid)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,7 +127,7 @@ class ImageStudies(Dataset[Any]):
         places = np.array([[known.setdefault(one, len(known)) for one in study] for study in seen], np.int64)
         augmented = augment_seed is not None
         frame = partial(scaled, side=preprocess.crop) if augmented else partial(resized, preprocess=preprocess)
-        how = f"{'scaled' if augmented else 'framed'} {preprocess}"
+        how = {"name": f"scaled {preprocess.crop}"} if augmented else framing_of(preprocess)
         pictures = KeptPictures.prepare(list(known), studies.manifest, part, frame, how, context)
         return cls(pictures, places, studies.references, preprocess.crop, augment_seed)
 
@@ -135,6 +146,12 @@ class ImageStudies(Dataset[Any]):
         if self._seed is None:
             return torch.from_numpy(pixels)
         return cropped(pixels, self._side, (self._seed, self.epoch, index, view))
+
+
+def _view_need(manifest: Manifest, having: NDArray[np.int64], view: int, grid: int) -> FeatureNeed:
+    """The patches of that view of the studies that have it."""
+    which: Which = "image" if view == 0 else view - 1
+    return patch_need(manifest.take(having.tolist()), which, grid=grid)
 
 
 def scaled(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
