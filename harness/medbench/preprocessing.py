@@ -29,7 +29,7 @@ def resized(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uin
     """
     if preprocess.equalise:
         pixels = equalised(pixels)
-    return centre_crop(_to_size(pixels, preprocess), preprocess.crop)
+    return centre_crop(_to_size(cut(pixels, preprocess), preprocess), preprocess.crop)
 
 
 def normalised(batch: Tensor, preprocess: Preprocess) -> Tensor:
@@ -56,9 +56,7 @@ def padded(pixels: NDArray[np.uint8], side: int, interpolation: str = "area") ->
 
     The shorter side is rounded down, and the odd pixel of padding goes right or below, as in the MGCA release.
     """
-    height, width = pixels.shape[:2]
-    longer = max(height, width)
-    new_height, new_width = (max(1, int(one * side / longer)) for one in (height, width))
+    new_height, new_width = _fitted(pixels.shape[0], pixels.shape[1], side)
     image = _scale(pixels, new_height, new_width, interpolation)
     top, left = (side - new_height) // 2, (side - new_width) // 2
     return _framed(image, top, side - new_height - top, left, side - new_width - left)
@@ -76,25 +74,40 @@ def centre_crop(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
 
 
-def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
-    side, how = preprocess.resize, preprocess.interpolation
-    height, width = pixels.shape[:2]
+def scaled_shape(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
+    """The height and width that an image of that size, already `cut`, is scaled to, before padding and the crop."""
+    side = preprocess.resize
     if preprocess.mode == "pad":
-        return padded(pixels, side, how)
+        return _fitted(height, width, side)
     if preprocess.mode == "squash":
-        return _scale(pixels, side, side, how)
+        return side, side
     shorter = min(height, width)
-    # A strip is cut before it is scaled, where it would grow to billions of pixels of which the crop keeps few.
-    longest = shorter * (preprocess.crop // side + 2)
-    pixels = _middle(pixels, longest)
-    height, width = pixels.shape[:2]
-    return _scale(pixels, int(side * height / shorter), int(side * width / shorter), how)
+    return int(side * height / shorter), int(side * width / shorter)
 
 
-def _middle(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+def cut(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
+    """A view of what the crop can show. For ``shorter``, the middle of a strip.
+
+    It would grow to billions of pixels, of which the crop keeps few.
+    """
+    if preprocess.mode != "shorter":
+        return pixels
     height, width = pixels.shape[:2]
+    longest = min(height, width) * (preprocess.crop // preprocess.resize + 2)
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return pixels[top : height - top, left : width - left]
+
+
+def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
+    if preprocess.mode == "pad":
+        return padded(pixels, preprocess.resize, preprocess.interpolation)
+    height, width = pixels.shape[:2]
+    return _scale(pixels, *scaled_shape(height, width, preprocess), preprocess.interpolation)
+
+
+def _fitted(height: int, width: int, side: int) -> tuple[int, int]:
+    longer = max(height, width)
+    return max(1, int(height * side / longer)), max(1, int(width * side / longer))
 
 
 def _framed(pixels: NDArray[np.uint8], top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:

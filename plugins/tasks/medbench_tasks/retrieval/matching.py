@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.batches import BATCH
+from medbench.batch_size import BATCH, BatchSize
 from medbench.errors import StoreError, TrialError
+from medbench.protocols import FeatureNeed
 from medbench_tasks.kept_answers import answerer_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medbench.feature_store import MappedRows
     from medbench.protocols import TrialContext
     from medbench_tasks.retrieval.pool import Pool
 
@@ -28,7 +28,7 @@ def match_pairs(context: TrialContext, pool: Pool, pairs: NDArray[np.int64]) -> 
     the trial's ``work_dir``, so that a second start of the same model goes on from there. Raises
     `TrialError` where the method gives another number of scores or one that is not finite, `StoreError` for a full disk.
     """
-    tokens = _tokens(context, pool)
+    tokens = context.features.answer_mapped(token_need(pool))
     ends = np.searchsorted(pairs, np.arange(1, len(pool.images) + 1) * len(pool.texts))
     digest = answerer_digest(context, b"studies" if pool.studies else b"images", pairs.tobytes())
     kept = context.work_dir / f"match-{digest}.f32"
@@ -37,43 +37,51 @@ def match_pairs(context: TrialContext, pool: Pool, pairs: NDArray[np.int64]) -> 
     start = int(ends[images - 1]) if images else 0
     context.progress.phase("match", len(pairs))
     context.progress.advance(start)
+    size = BatchSize(BATCH[context.compute.device], "the method's match")
     for image in range(images, len(pool.images)):
         end = int(ends[image])
         if start < end:
             texts = [pool.texts[text] for text in pairs[start:end] % len(pool.texts)]
-            scores[start:end] = _match(context, tokens[image], texts, pool.images.sample_ids[image])
+            scores[start:end] = _match(context, tokens[image], texts, pool.images.sample_ids[image], size)
             _append(kept, scores[start:end])
             context.progress.advance(end - start)
         start = end
     return scores
 
 
-def _tokens(context: TrialContext, pool: Pool) -> MappedRows:
+def token_need(pool: Pool) -> FeatureNeed:
+    """What the match head reads of the pool's images, or of its studies."""
     if pool.studies:
-        return context.features.mapped_rows(
-            pool.images, "study-tokens", lambda model, images: model.study_tokens(images), studies=True
+        return FeatureNeed(
+            name="study-tokens",
+            apply=lambda model, images: model.study_tokens(images),
+            manifest=pool.images,
+            studies=True,
         )
-    return context.features.mapped_rows(pool.images, "image-tokens", lambda model, images: model.image_tokens(images))
+    return FeatureNeed(
+        name="image-tokens", apply=lambda model, images: model.image_tokens(images), manifest=pool.images
+    )
 
 
-def _match(context: TrialContext, tokens: NDArray[np.float32], texts: list[str], sample_id: str) -> NDArray[np.float32]:
+def _match(
+    context: TrialContext, tokens: NDArray[np.float32], texts: list[str], sample_id: str, size: BatchSize
+) -> NDArray[np.float32]:
     """(T, C) tokens of one image and its texts -> (texts,)."""
     import torch
 
     from medbench_tasks.precision import autocast
 
-    batch = BATCH[context.compute.device]
     one = torch.from_numpy(tokens)[None].to(context.compute.device)
     model = context.model
-    found: list[NDArray[np.float32]] = []
+
+    def call(start: int, stop: int) -> NDArray[np.float32]:
+        scores: Tensor = model.match(one, texts[start:stop])
+        if scores.shape != (stop - start,):
+            raise TrialError(f"the method's match gives {tuple(scores.shape)} for an image and {stop - start} texts")
+        return scores.float().cpu().numpy()
+
     with torch.inference_mode(), autocast(context.compute):
-        for start in range(0, len(texts), batch):
-            part = texts[start : start + batch]
-            scores: Tensor = model.match(one, part)
-            if scores.shape != (len(part),):
-                raise TrialError(f"the method's match gives {tuple(scores.shape)} for an image and {len(part)} texts")
-            found.append(scores.float().cpu().numpy())
-    answer = np.concatenate(found)
+        answer = np.concatenate(list(size.pieces(call, len(texts))))
     if not np.isfinite(answer).all():
         raise TrialError(f"the method's match of the image of sample {sample_id} is not finite")
     return answer
