@@ -2,26 +2,30 @@
 
 <cache>/features/<key>/entry.json                what the key stands for
 <cache>/features/<key>/<number>-<digest>.safetensors
-                                                 some ids (in the header) and their rows
+                                                 ``hashes`` of some ids, their ``rows``, and the ``ids`` as JSON text
+
+Ids are told apart by 64-bit hashes (`medbench.asked.id_hash`): of a million rows no id is held as text.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from medbench.errors import StoreError
 from medbench.files import remove_partial_files, write_atomically, write_bytes_atomically
+from medbench.mapped_rows import MappedRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,11 +33,20 @@ if TYPE_CHECKING:
 _ENTRY = "entry.json"
 _SUFFIX = ".safetensors"
 _DIGITS = 32
-_HEADER_LIMIT = 100_000_000
+_HEADER_LIMIT = 1 << 20
+_CHUNK = 1 << 16
+_NONE = np.empty(0, np.uint64)
+
+
+class Places(NamedTuple):
+    """Where rows lie: the number of the segment (N,) and the row in it (N,)."""
+
+    segment: NDArray[np.int32]
+    row: NDArray[np.int32]
 
 
 class FeatureStore:
-    """One entry: rows of one shape by id. Every call but the constructor needs the lock.
+    """One entry: rows of one shape by the hash of their id. Every call but the constructor needs the lock.
 
     ``damaged`` counts the segments that were found damaged, and removed.
     """
@@ -42,126 +55,131 @@ class FeatureStore:
         self.folder = folder
         self._key = key
         self.damaged = 0
-        self._segments: dict[Path, list[str]] = {}
+        self._segments: dict[Path, NDArray[np.uint64]] = {}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Alone with the entry among all processes; what an earlier one left half-written is cleared."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder.with_suffix(".lock")):
-            remove_partial_files(self.folder)
-            self._segments = {}
-            for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
-                ids = _read_ids(path)
-                if ids is None:
-                    self._discard(path)
-                else:
-                    self._segments[path] = ids
-            entry = self.folder / _ENTRY
-            if entry.is_file():
-                os.utime(entry)
-            else:
-                write_bytes_atomically(entry, json.dumps(self._key, indent=1).encode())
+        with self._lock():
+            self._open()
             yield
 
-    def missing(self, ids: Sequence[str]) -> list[str]:
-        """Those of ``ids`` that no segment has, each once, in order."""
-        known = {one for held in self._segments.values() for one in held}
-        return [one for one in dict.fromkeys(ids) if one not in known]
+    @contextmanager
+    def locked_if_free(self) -> Iterator[bool]:
+        """As `locked`, where no other process has it; gives whether it is ours. Never waits, so that nobody waits in a ring."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = self._lock()
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        try:
+            self._open()
+            yield True
+        finally:
+            lock.release()
 
-    def append(self, ids: Sequence[str], rows: NDArray[np.float32]) -> None:
+    def lacks(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """(N,) whether no segment has the row of that hash."""
+        known = np.sort(np.concatenate([*self._segments.values(), _NONE]))
+        found = np.empty(len(hashes), np.bool_)
+        for start in range(0, len(hashes), _CHUNK):
+            part = hashes[start : start + _CHUNK]
+            found[start : start + len(part)] = known[_places_in(known, part)] != part if len(known) else True
+        return found
+
+    def append(self, ids: Sequence[str], hashes: NDArray[np.uint64], rows: NDArray[np.float32]) -> None:
         """Keep ``rows`` (n, ...) of n ``ids``. Raises `StoreError` where the disk does not take them."""
         from safetensors.numpy import save
 
-        data = save({"rows": np.ascontiguousarray(rows, np.float32)}, metadata={"ids": json.dumps(list(ids))})
+        text = np.frombuffer(json.dumps(list(ids)).encode(), np.uint8)
+        data = save({"hashes": hashes, "rows": np.ascontiguousarray(rows, np.float32), "ids": text})
         number = 1 + max((int(path.name.partition("-")[0]) for path in self._segments), default=0)
         path = self.folder / f"{number:06d}-{_digest(data)}{_SUFFIX}"
         write_atomically(path, lambda partial: partial.write_bytes(data))
-        self._segments[path] = list(ids)
+        self._segments[path] = hashes
 
-    def gather(self, ids: Sequence[str]) -> NDArray[np.float32] | None:
-        """The rows of ``ids`` (N, ...), in order; None where a segment was damaged, which is then gone."""
-        from safetensors.numpy import load
-
-        if not ids:
-            return np.zeros((0, 0), np.float32)
-        places: dict[str, list[int]] = {}
-        for place, one in enumerate(ids):
-            places.setdefault(one, []).append(place)
+    def gather(self, hashes: NDArray[np.uint64]) -> NDArray[np.float32] | None:
+        """The rows of ``hashes`` (N, ...), in order; None where a segment was damaged, which is then gone."""
+        segments, places = self._find(hashes)
         rows: NDArray[np.float32] | None = None
         intact = True
-        held: set[str] = set()
-        for path, members in list(self._segments.items()):
-            wanted = [(index, places[one]) for index, one in enumerate(members) if one in places]
-            if not wanted:
-                continue
-            held.update(members)
+        for number, path in enumerate(segments):
             data = path.read_bytes()
-            if _digest(data) != path.stem.partition("-")[2]:
+            if _digest(data) != _told_digest(path):
                 self._discard(path)
                 intact = False
                 continue
-            values = load(data)["rows"]
+            tensor = _read_header(path)["rows"]
+            values = np.frombuffer(data, np.float32, math.prod(tensor.shape), tensor.offset).reshape(tensor.shape)
             if rows is None:
-                rows = np.empty((len(ids), *values.shape[1:]), np.float32)
-            source = [index for index, where in wanted for _ in where]
-            rows[[one for _, where in wanted for one in where]] = values[source]
-        if intact and not held.issuperset(ids):
-            raise StoreError(f"{self.folder} lacks rows that were just written", fix="medbench cache gc --all")
-        return rows if intact else None
+                rows = np.empty((len(hashes), *tensor.shape[1:]), np.float32)
+            here = np.flatnonzero(places.segment == number)
+            rows[here] = values[places.row[here]]
+        if not intact:
+            return None
+        return np.zeros((0, 0), np.float32) if rows is None else rows
 
-    def mapped(self, ids: Sequence[str]) -> MappedRows | None:
-        """The rows of ``ids``, in order, left on the disk; None where a segment was damaged, which is then gone."""
-        wanted = set(ids)
-        places: dict[str, tuple[int, int]] = {}
-        segments: list[NDArray[np.float32]] = []
-        intact = True
-        for path, members in list(self._segments.items()):
-            if wanted.isdisjoint(members):
-                continue
-            with path.open("rb") as file:
-                whole = hashlib.file_digest(file, _hasher).hexdigest() == path.stem.partition("-")[2]
-            if not whole:
+    def mapped(self, hashes: NDArray[np.uint64]) -> MappedRows | None:
+        """The rows of ``hashes``, in order, left on the disk; None where a segment was damaged, which is then gone."""
+        segments, places = self._find(hashes)
+        whole = [self._is_whole(path) for path in segments]
+        return MappedRows([_map(path) for path in segments], *places) if all(whole) else None
+
+    def _find(self, hashes: NDArray[np.uint64]) -> tuple[list[Path], Places]:
+        """The segments that hold any of ``hashes``, and where in them each lies. Raises `StoreError` where one is nowhere."""
+        held = list(self._segments.values())
+        known = np.concatenate([*held, _NONE])
+        order = np.argsort(known, kind="stable").astype(np.int32)
+        known.sort()
+        starts = np.cumsum([0, *map(len, held)])
+        places = Places(np.zeros(len(hashes), np.int32), np.zeros(len(hashes), np.int32))
+        for start in range(0, len(hashes), _CHUNK):
+            part = hashes[start : start + _CHUNK]
+            at = _places_in(known, part)
+            if not len(known) or (known[at] != part).any():
+                raise StoreError(f"{self.folder} lacks rows that were just written", fix="medbench cache gc --all")
+            flat = order[at]
+            segment = np.searchsorted(starts, flat, "right") - 1
+            places.segment[start : start + len(part)] = segment
+            places.row[start : start + len(part)] = flat - starts[segment]
+        used = np.flatnonzero(np.bincount(places.segment, minlength=len(held)))
+        renumbered = np.zeros(len(held) + 1, np.int32)
+        renumbered[used] = np.arange(len(used))
+        paths = list(self._segments)
+        return [paths[number] for number in used], Places(renumbered[places.segment], places.row)
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder.with_suffix(".lock"))
+
+    def _open(self) -> None:
+        remove_partial_files(self.folder)
+        self._segments = {}
+        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
+            hashes = _read_hashes(path)
+            if hashes is None:
                 self._discard(path)
-                intact = False
-                continue
-            places |= {one: (len(segments), index) for index, one in enumerate(members)}
-            segments.append(_map(path))
-        if intact and not wanted <= places.keys():
-            raise StoreError(f"{self.folder} lacks rows that were just written", fix="medbench cache gc --all")
-        return MappedRows(segments, [places[one] for one in ids]) if intact else None
+            else:
+                self._segments[path] = hashes
+        entry = self.folder / _ENTRY
+        if entry.is_file():
+            os.utime(entry)
+        else:
+            write_bytes_atomically(entry, json.dumps(self._key, indent=1).encode())
+
+    def _is_whole(self, path: Path) -> bool:
+        with path.open("rb") as file:
+            whole = hashlib.file_digest(file, _hasher).hexdigest() == _told_digest(path)
+        if not whole:
+            self._discard(path)
+        return whole
 
     def _discard(self, path: Path) -> None:
         self._segments.pop(path, None)
         path.unlink(missing_ok=True)
         self.damaged += 1
-
-
-@dataclass(frozen=True, slots=True)
-class MappedRows:
-    """Rows of one shape that stay on the disk until one is asked for.
-
-    ``segments`` are memory-mapped arrays (n, ...), ``places`` the segment and the row in it of each.
-    """
-
-    segments: list[NDArray[np.float32]]
-    places: list[tuple[int, int]]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """Of one row; () where there is none."""
-        return self.segments[0].shape[1:] if self.segments else ()
-
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
-        segment, row = self.places[index]
-        return np.array(self.segments[segment][row])
-
-    def take(self, indices: Iterable[int]) -> NDArray[np.float32]:
-        """Several rows (n, ...), in that order."""
-        return np.stack([self[index] for index in indices])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +214,8 @@ def entries(folder: Path) -> list[Entry]:
             key = json.loads((place / _ENTRY).read_text())
             used = (place / _ENTRY).stat().st_mtime
         segments = list(place.glob(f"*{_SUFFIX}"))
-        rows = sum(len(_read_ids(path) or ()) for path in segments)
+        hashes = [_read_hashes(path) for path in segments]
+        rows = sum(len(one) for one in hashes if one is not None)
         found.append(Entry(place, key, rows, sum(path.stat().st_size for path in segments), used))
     return sorted(found, key=lambda entry: (-entry.used, entry.folder.name))
 
@@ -209,22 +228,48 @@ def _digest(data: bytes) -> str:
     return _hasher(data).hexdigest()
 
 
-def _map(path: Path) -> NDArray[np.float32]:
-    """The only tensor of a safetensors file: an 8-byte length, that many bytes of JSON, then the rows."""
+def _told_digest(path: Path) -> str:
+    return path.stem.partition("-")[2]
+
+
+def _places_in(known: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The place of each in ``known``, which is sorted and not empty; any place for one that is not there."""
+    return np.minimum(np.searchsorted(known, wanted), len(known) - 1).astype(np.int64)
+
+
+class _Tensor(NamedTuple):
+    shape: tuple[int, ...]
+    offset: int
+
+
+def _read_header(path: Path) -> dict[str, _Tensor]:
+    """A segment's tensors by name with their offset in the file: 8 bytes of length, that much JSON, the tensors.
+
+    Raises `OSError`, `ValueError`, `KeyError`, `TypeError` or `IndexError` where it is no such header.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        shape = json.loads(file.read(length))["rows"]["shape"]
-    return np.memmap(path, np.float32, "r", offset=8 + length, shape=tuple(shape))
+        if length > _HEADER_LIMIT:
+            raise ValueError(f"a header of {length} bytes")
+        header = json.loads(file.read(length))
+    return {
+        name: _Tensor(tuple(map(int, header[name]["shape"])), 8 + length + int(header[name]["data_offsets"][0]))
+        for name in ("hashes", "rows")
+    }
 
 
-def _read_ids(path: Path) -> list[str] | None:
-    """The ids in a segment's header, read alone; None where it is no such header."""
+def _read_hashes(path: Path) -> NDArray[np.uint64] | None:
+    """The hashes of a segment's ids, read alone; None where it is damaged in a way that shows at once."""
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > _HEADER_LIMIT:
-                return None
-            ids = json.loads(json.loads(file.read(length))["__metadata__"]["ids"])
-    except (OSError, ValueError, KeyError, TypeError):
+        header = _read_header(path)
+        count = header["hashes"].shape[0]
+        found = np.fromfile(path, np.uint64, count, offset=header["hashes"].offset)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return ids if isinstance(ids, list) else None
+    return found if len(found) == count == header["rows"].shape[0] else None
+
+
+def _map(path: Path) -> NDArray[np.float32]:
+    """A segment's rows, memory-mapped."""
+    rows = _read_header(path)["rows"]
+    return np.memmap(path, np.float32, "r", offset=rows.offset, shape=rows.shape)

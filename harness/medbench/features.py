@@ -7,41 +7,42 @@ cache never loads the model.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 import numpy as np
 
-from medbench.batches import Asked, asked_pictures, picture_id, read_batches
+from medbench.asked import AskedPictures, AskedTexts
+from medbench.batches import read_batches
 from medbench.capabilities import Preprocess
-from medbench.errors import StoreError, TrialError
-from medbench.feature_store import FeatureStore, MappedRows
-from medbench.files import write_bytes_atomically
+from medbench.errors import MedbenchError
+from medbench.feature_store import FeatureStore
+from medbench.filling import Later, Own, Sink, companions_of, fill, first_places
 from medbench.forward import answers_of, frozen_call
 from medbench.identity import ModelIdentity
+from medbench.known_preprocess import canonical, digest_of_key, recalled, remember
+from medbench.mapped_rows import MappedRows
+from medbench.needs import asked_of, image_need
+from medbench.protocols import FeatureNeed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from medbench.asked import Asked
+    from medbench.forward import Apply
     from medbench.manifest import Manifest, Which
     from medbench.protocols import Compute, PhaseReporter
 
-FORMAT = 2
-"""Rises when decoding or preprocessing change what an encoder is given: the features of before are then left aside."""
+FORMAT = 3
+"""Rises when decoding, preprocessing or the files change: the features of before are then left aside."""
 
 _Rows = TypeVar("_Rows")
-_Answers = Callable[[Sequence[str]], "Iterator[NDArray[np.float32]]"]
-
-_SEGMENT = 256
 _TEXT_BATCH = 64
 
 
@@ -50,7 +51,8 @@ class Features:
     """The features of one model, see the module. ``load`` gives it in eval mode on the CPU; ``folder`` is the cache's.
 
     ``capabilities`` are those that the method's spec claims, known without loading it; ``text_files`` is the digest of the
-    files that its texts are read by.
+    files that its texts are read by. ``beside`` tells what will be asked for later, and is called when a pass is needed: where
+    it is of the same pictures and the same ``preprocess``, the pass answers it too.
     ``encoded`` counts the images and texts that were not in the cache, ``seconds`` the time that they took, ``damaged`` the
     files of the cache that had to be made again.
     """
@@ -62,6 +64,7 @@ class Features:
     progress: PhaseReporter
     capabilities: frozenset[str] = frozenset()
     text_files: str | None = None
+    beside: Callable[[], Iterable[FeatureNeed]] = tuple
     encoded: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
     damaged: int = field(default=0, init=False)
@@ -74,18 +77,11 @@ class Features:
     @cached_property
     def preprocess(self) -> Preprocess:
         """What the method does to an image; remembered, so that the model need not be loaded for it."""
-        stem = self.folder / "models" / _digest(dataclasses.asdict(self.identity))
-        for place in stem.parent.glob(f"{stem.name}-*.json"):
-            with suppress(OSError, msgspec.MsgspecError):
-                data = place.read_bytes()
-                if place.stem == f"{stem.name}-{_digest_of(data)}":
-                    return msgspec.json.decode(data, type=Preprocess)
-            place.unlink(missing_ok=True)
-        preprocess = _canonical(self.model.preprocess)
-        data = msgspec.json.encode(preprocess)
-        with suppress(StoreError):  # a cache that cannot be written costs time only
-            write_bytes_atomically(stem.with_name(f"{stem.name}-{_digest_of(data)}.json"), data)
-        return preprocess
+        known = recalled(self.folder, self.identity)
+        if known is None:
+            known = canonical(self.model.preprocess)
+            remember(self.folder, self.identity, known)
+        return known
 
     def encode(
         self,
@@ -94,10 +90,8 @@ class Features:
         preprocess: Preprocess | None = None,
         image: Which = "image",
     ) -> NDArray[np.float32]:
-        """`ImageEncoder.encode_images` of every sample (N, embed_dim), or of its other images. Raises as `rows`."""
-        return self.rows(
-            manifest, "image", lambda model, images: model.encode_images(images), preprocess=preprocess, image=image
-        )
+        """`ImageEncoder.encode_images` of every sample (N, embed_dim), or of its other images. Raises as `answer`."""
+        return self.answer(image_need(manifest, preprocess=preprocess, image=image))
 
     def rows(
         self,
@@ -110,22 +104,11 @@ class Features:
         studies: bool = False,
         reads_texts: bool = False,
     ) -> NDArray[np.float32]:
-        """Any frozen function of single images (N, ...), kept under ``name``, which must say all that ``apply`` depends on.
-
-        ``apply`` takes the model and normalised images (B, 3, S, S), or (B, 2, 3, S, S) of ``studies``, and gives a row each.
-        ``reads_texts`` says that the method's text files move it. Raises `TrialError` where it gives another number of rows or
-        something that is not finite, `ImageError` for an image that cannot be decoded, and `MissingDataError` where a sample
-        has none.
-        """
-        return self._rows(
-            manifest,
-            name,
-            apply,
-            FeatureStore.gather,
-            preprocess,
-            asked_pictures(manifest, image, studies=studies),
-            reads_texts=reads_texts,
+        """`answer` of what `FeatureNeed` says of the same names."""
+        need = FeatureNeed(
+            name=name, apply=apply, manifest=manifest, preprocess=preprocess, image=image, studies=studies
         )
+        return self.answer(dataclasses.replace(need, reads_texts=reads_texts))
 
     def mapped_rows(
         self,
@@ -137,39 +120,83 @@ class Features:
         image: Which = "image",
         studies: bool = False,
     ) -> MappedRows:
-        """As `rows`, for what is too large for memory (maps, tokens): read from the disk's pages a row at a time."""
-        return self._rows(
-            manifest, name, apply, FeatureStore.mapped, preprocess, asked_pictures(manifest, image, studies=studies)
+        """`answer_mapped` of what `FeatureNeed` says of the same names."""
+        need = FeatureNeed(
+            name=name, apply=apply, manifest=manifest, preprocess=preprocess, image=image, studies=studies
         )
+        return self.answer_mapped(need)
 
-    def _rows(
-        self,
-        manifest: Manifest,
-        name: str,
-        apply: Callable[[Any, Tensor], Tensor],
-        collect: Callable[[FeatureStore, Sequence[str]], _Rows | None],
-        preprocess: Preprocess | None,
-        asked: Sequence[Asked],
-        *,
-        reads_texts: bool = False,
+    def answer(self, need: FeatureNeed) -> NDArray[np.float32]:
+        """The rows of a need (N, ...), from the cache or the encoder.
+
+        Raises `TrialError` where the model gives another number of rows or something that is not finite, `ImageError` for an
+        image that cannot be decoded, and `MissingDataError` where a sample has none.
+        """
+        return self._answered(need, FeatureStore.gather)
+
+    def answer_mapped(self, need: FeatureNeed) -> MappedRows:
+        """As `answer`, for what is too large for memory (maps, tokens, a million rows): read from the disk a row at a time."""
+        return self._answered(need, FeatureStore.mapped)
+
+    def _answered(
+        self, need: FeatureNeed, collect: Callable[[FeatureStore, NDArray[np.uint64]], _Rows | None]
     ) -> _Rows:
-        how = preprocess or self.preprocess
-        key = self._key(name, reads_texts=reads_texts) | {
-            "preprocess": dataclasses.asdict(_canonical(how)),
-            "dataset": manifest.dataset,
-            "manifest": manifest.sha256,
-        }
-        by_id = {picture_id(pictures): pictures for pictures in asked}
+        asked = asked_of(need)
+        hashes = asked.hashes()
+        store = self.store_of(need)
+        return self._kept(store, hashes, lambda rows: self._pass(need, store, asked, hashes, rows), collect)
 
-        def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-            pictures = (by_id[one] for one in missing)
-            found = answers_of(
-                lambda: self.model, [apply], pictures, manifest, how, self.compute, label=self.identity.label
+    def _pass(
+        self,
+        need: FeatureNeed,
+        store: FeatureStore,
+        asked: AskedPictures,
+        hashes: NDArray[np.uint64],
+        rows: NDArray[np.int32],
+    ) -> None:
+        """Encode the pictures at ``rows``, and with the same reading what later needs want of them."""
+        label = self.identity.label
+
+        def answers(applies: Sequence[Apply], pictures: Iterable[Asked]) -> Iterator[tuple[NDArray[np.float32], ...]]:
+            how = self._how(need)
+            return answers_of(lambda: self.model, applies, pictures, need.manifest, how, self.compute, label=label)
+
+        with ExitStack() as locks:
+            later = [
+                one for one in self._later if one.preprocess == self._how(need) and one.store.folder != store.folder
+            ]
+            beside = companions_of(later, hashes[rows], locks, label)
+            fill(
+                asked,
+                hashes,
+                rows,
+                Own(need.apply, Sink(store, len(rows), label)),
+                beside,
+                answers,
+                self.progress.advance,
             )
-            for (rows,) in found:
-                yield rows
 
-        return self._kept(key, [picture_id(pictures) for pictures in asked], answers, collect)
+    @cached_property
+    def _later(self) -> list[Later]:
+        """What will be asked for, without the manifests that it is asked of."""
+        found = []
+        for need in self.beside():
+            with suppress(MedbenchError):  # a sample without such an image: who needs it will tell
+                hashes = asked_of(need).hashes()
+                found.append(Later(need.apply, self._how(need), self.store_of(need), hashes))
+        return found
+
+    def _how(self, need: FeatureNeed) -> Preprocess:
+        return canonical(need.preprocess or self.preprocess)
+
+    def store_of(self, need: FeatureNeed) -> FeatureStore:
+        """Where the answers for that need are kept."""
+        key = self._key(need.name, reads_texts=need.reads_texts) | {
+            "preprocess": dataclasses.asdict(self._how(need)),
+            "dataset": need.manifest.dataset,
+            "manifest": need.manifest.sha256,
+        }
+        return FeatureStore(self.folder / digest_of_key(key), key)
 
     def images(
         self,
@@ -183,19 +210,28 @@ class Features:
 
         Nothing is kept. Raises `ImageError` and `MissingDataError` as `rows`.
         """
-        asked = [(picture,) for picture in manifest.pictures(image)]
+        asked = AskedPictures(manifest, image)
         yield from read_batches(asked, manifest, preprocess or self.preprocess, self.compute, size=batch)
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """`TextEncoder.encode_texts` (T, joint_dim), un-normalised. Raises `TrialError` where it is not finite."""
 
-        def answers(missing: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-            for start in range(0, len(missing), _TEXT_BATCH):
-                part = list(missing[start : start + _TEXT_BATCH])
-                call = partial(self.model.encode_texts, part)
-                yield frozen_call(call, len(part), self.compute, label=self.identity.label)
+        asked = AskedTexts(texts)
+        hashes = asked.hashes()
+        key = self._key("text", reads_texts=True)
+        store = FeatureStore(self.folder / digest_of_key(key), key)
 
-        return self._kept(self._key("text", reads_texts=True), list(texts), answers, FeatureStore.gather)
+        def encode(rows: NDArray[np.int32]) -> None:
+            sink = Sink(store, len(rows), self.identity.label)
+            for start in range(0, len(rows), _TEXT_BATCH):
+                part = rows[start : start + _TEXT_BATCH]
+                ids = asked.ids_at(part)
+                call = partial(self.model.encode_texts, ids)
+                sink.take(ids, hashes[part], frozen_call(call, len(part), self.compute, label=self.identity.label))
+                self.progress.advance(len(part))
+            sink.flush()
+
+        return self._kept(store, hashes, encode, FeatureStore.gather)
 
     def project(self, features: NDArray[np.float32], *, studies: bool = False) -> NDArray[np.float32]:
         """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision.
@@ -221,62 +257,33 @@ class Features:
     def _key(self, name: str, *, reads_texts: bool) -> dict[str, Any]:
         model = dataclasses.asdict(self.identity)
         how = {"precision": self.compute.precision, "device": self.compute.device}
+        compiled = {"compiled": True} if self.compute.compile else {}
         texts = {"text_files": self.text_files} if reads_texts else {}
-        return {"format": FORMAT, "name": name, "model": model} | how | texts
+        return {"format": FORMAT, "name": name, "model": model} | how | compiled | texts
 
     def _kept(
         self,
-        key: dict[str, Any],
-        ids: list[str],
-        answers: _Answers,
-        collect: Callable[[FeatureStore, Sequence[str]], _Rows | None],
+        store: FeatureStore,
+        hashes: NDArray[np.uint64],
+        encode: Callable[[NDArray[np.int32]], None],
+        collect: Callable[[FeatureStore, NDArray[np.uint64]], _Rows | None],
     ) -> _Rows:
-        """The answers for ``ids``, in order, computing what the store lacks; ``collect`` reads them off it."""
-        store = FeatureStore(self.folder / _digest(key), key)
+        """What ``collect`` reads off the store, once ``encode`` has answered the rows that it lacks."""
         with store.locked():
             while True:
-                missing = store.missing(ids)
+                rows = first_places(hashes, store.lacks(hashes))
                 if store.damaged:
                     self.damaged += store.damaged
-                    self.progress.phase(f"encode again what {store.damaged} damaged cache files held", len(missing))
+                    self.progress.phase(f"encode again what {store.damaged} damaged cache files held", len(rows))
                     store.damaged = 0
-                elif missing:
-                    self.progress.phase("encode", len(missing))
-                if missing:
-                    self._fill(store, missing, answers(missing))
-                rows = collect(store, ids)
-                if rows is not None:
-                    return rows
-
-    def _fill(self, store: FeatureStore, missing: Sequence[str], answers: Iterator[NDArray[np.float32]]) -> None:
-        """Append the answers for ``missing`` as they come, a segment at a time, so that a kill loses one at most."""
-        started = time.perf_counter()
-        pending: list[NDArray[np.float32]] = []
-        done = 0
-        for rows in answers:
-            first = done + sum(map(len, pending))
-            finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-            if not finite.all():
-                culprit = missing[first + int(np.argmin(finite))]
-                raise TrialError(f"{self.identity.label} gives features that are not finite (first: {culprit[:80]})")
-            pending.append(rows)
-            self.progress.advance(len(rows))
-            count = first + len(rows)
-            if count - done >= _SEGMENT or count == len(missing):
-                store.append(missing[done:count], np.concatenate(pending))
-                pending, done = [], count
-        self.encoded += done
-        self.seconds += time.perf_counter() - started
-
-
-def _canonical(preprocess: Preprocess) -> Preprocess:
-    """With numbers of the declared types: 0 and 0.0 are one key."""
-    return msgspec.convert(dataclasses.asdict(preprocess), Preprocess)
-
-
-def _digest(key: dict[str, Any]) -> str:
-    return _digest_of(json.dumps(key, sort_keys=True).encode())
-
-
-def _digest_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+                elif len(rows):
+                    self.progress.phase("encode", len(rows))
+                if len(rows):
+                    started = time.perf_counter()
+                    encode(rows)
+                    self.encoded += len(rows)
+                    self.seconds += time.perf_counter() - started
+                del rows  # of a million they would be four megabytes beside what is collected
+                found = collect(store, hashes)
+                if found is not None:
+                    return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medbench import checkpoints
+from medbench.beside import Beside, with_neighbours
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
 from medbench.digests import DigestCache
 from medbench.errors import (
@@ -54,6 +55,7 @@ class PlannedTrial:
 
     ``checkpoint`` is the identity of the weights: a SHA-256, ``hub:<id>``, or None for a method that needs none; ``texts``
     the digest of the method's text files, None where there is none.
+    ``beside`` are the trials that share its features, one a task and recipe, itself among them.
     ``estimate_s`` and ``estimate_bytes`` are medians over past records that differ in seed or weights alone, else None.
     """
 
@@ -67,6 +69,7 @@ class PlannedTrial:
     estimate_s: float | None = None
     estimate_bytes: int | None = None
     error: MedbenchError | None = None
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def build_plan(request: Request, registry: Registry, settings: Settings) -> Plan
         files for name, files in planner.datasets.items() if files.present and planner.manifests[name] is None
     ]
     lacking = [task.id for task in select_tasks(request.tasks, registry) if request.recipe not in task.recipes]
-    return Plan(tuple(trials), tuple(unprepared), tuple(lacking))
+    return Plan(with_neighbours(trials), tuple(unprepared), tuple(lacking))
 
 
 def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache) -> Weights:

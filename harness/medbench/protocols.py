@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from medbench.capabilities import Preprocess
     from medbench.features import Features
-    from medbench.manifest import Manifest
+    from medbench.manifest import Manifest, Which
 
 Item = TypeVar("Item")
 
@@ -107,6 +109,37 @@ class TaskProtocol(Protocol):
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """Every metric of ``task.metrics`` by name, with its interval, from the predictions alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureNeed:
+    """A frozen function of single images, for the samples of a manifest: what `medbench.features.Features` answers and keeps.
+
+    ``name`` must say all that ``apply`` depends on. ``apply`` takes the model and normalised images (B, 3, S, S), or
+    (B, 2, 3, S, S) of ``studies``, and gives a row each; it does not change what the model gives it. ``preprocess`` None is the
+    method's own; ``reads_texts`` says that the method's text files move the answer.
+    """
+
+    name: str
+    apply: Callable[[Any, Tensor], Tensor]
+    manifest: Manifest
+    preprocess: Preprocess | None = None
+    image: Which = "image"
+    studies: bool = False
+    reads_texts: bool = False
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """What a protocol may offer beside `TaskProtocol`: what it will ask of the encoder, so that one pass serves many tasks."""
+
+    def foreseen(self, context: TrialContext) -> Iterable[FeatureNeed]:
+        """Some or all of what `TaskProtocol.run` will ask of ``context.features``, by the same names and of the same samples.
+
+        It is called before the trial's turn comes: it neither asks for features nor for the model, and leaves ``work_dir``
+        and ``progress`` alone. What is left out is encoded when it is asked for. May raise what ``run`` would.
+        """
         ...
 
 

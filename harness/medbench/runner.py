@@ -7,24 +7,26 @@ import shutil
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from medbench import preparation, subsets
 from medbench.datasets import locate
-from medbench.digests import DigestCache
 from medbench.errors import MissingDataError, TrialError
 from medbench.features import Features
+from medbench.foresight import foreseen_needs
 from medbench.identity import ModelIdentity, loader_code
 from medbench.loading import resolve
 from medbench.models import load_model
-from medbench.plan import PlannedTrial, find_weights
-from medbench.protocols import Compute, PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
+from medbench.plan import PlannedTrial
+from medbench.protocols import PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
 from medbench.provenance import provenance_of
 from medbench.records import SCHEMA, MetricValue, Record
 from medbench.replicates import Replicates, replicates_of
 from medbench.specs import PARTS, Part, Recipe, TaskSpec
 from medbench.store import ResultStore
-from medbench.trials import Trial, recipe_values, trial_key
+from medbench.trial_checks import check_samples, check_unchanged, settle_compute
+from medbench.trials import Trial, recipe_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,50 +74,19 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
 
     Raises `medbench.errors.MedbenchError` for what a user can mend; anything else is a defect of the plugin or medbench.
     """
-    import torch
-
     registry, settings = manifests.registry, manifests.settings
     trial = planned.trial
     started = datetime.datetime.now(datetime.UTC)
     clock = time.perf_counter()
-    progress.phase("load")
-    parts = load_parts(trial, manifests)
-    _check_unchanged(planned, parts, settings)
-    compute = settle_compute(settings)
-    if compute.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        # "fp32" must mean it: convolutions would otherwise round to 10 bits, matrix products (by default) would not.
-        torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
-    features = Features(
-        identity=model_identity(trial, planned.checkpoint),
-        load=lambda: load_model(trial.choice, settings, seed=trial.seed, needed=_needed(trial)),
-        folder=settings.cache / "features",
-        compute=compute,
-        progress=progress,
-        capabilities=trial.choice.variant.capabilities,
-        text_files=planned.texts,
-    )
-    work_dir = settings.results / ".work" / str(planned.key)
+    context, parts = context_of(planned, manifests, progress)
     protocol: TaskProtocol = resolve(trial.task.loader, f"task '{trial.task.id}'")
-    outcome = protocol.run(
-        TrialContext(
-            task=trial.task,
-            recipe=trial.recipe,
-            features=features,
-            dataset=parts.dataset,
-            train=parts.train,
-            valid=parts.valid,
-            test=parts.test,
-            seed=trial.seed,
-            compute=compute,
-            work_dir=work_dir,
-            progress=progress,
-        )
-    )
-    notes = features.notes() | {name: float(value) for name, value in outcome.notes.items()}
+    outcome = protocol.run(context)
+    notes = context.features.notes() | {name: float(value) for name, value in outcome.notes.items()}
+    if context.compute.processes > 1:
+        notes["processes"] = float(context.compute.processes)
     progress.phase("score")
     predictions = join_predictions(outcome)
-    _check_samples(trial, predictions, parts.test)
+    check_samples(trial, predictions, parts.test, model=MODEL)
     scored = score(trial.task, trial.recipe, protocol, predictions, ceilings=outcome.ceilings)
     drawn = replicates_of(trial.task, trial.recipe, protocol, outcome.predictions)
     record = Record(
@@ -145,7 +116,7 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
         notes=notes,
         provenance=provenance_of(
             registry,
-            compute,
+            context.compute,
             started=started,
             duration_s=time.perf_counter() - clock,
             images_per_second=notes.get("images_per_second"),
@@ -155,8 +126,59 @@ def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
         replicates=drawn.by_metric,
     )
     ResultStore(settings.results).write(record, predictions)
-    shutil.rmtree(work_dir, ignore_errors=True)
+    shutil.rmtree(context.work_dir, ignore_errors=True)
     return record
+
+
+def help_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReporter) -> None:
+    """Take part in a trial that another process of the group runs: do all that the protocol does, and write no record.
+
+    Raises as `run_trial`.
+    """
+    context, _ = context_of(planned, manifests, progress)
+    protocol: TaskProtocol = resolve(planned.trial.task.loader, f"task '{planned.trial.task.id}'")
+    protocol.run(context)
+
+
+def context_of(planned: PlannedTrial, manifests: Manifests, progress: PhaseReporter) -> tuple[TrialContext, Parts]:
+    """All that the protocol gets. Raises `MedbenchError` where what was planned is not what is there."""
+    import torch
+
+    settings, trial = manifests.settings, planned.trial
+    progress.phase("load")
+    parts = load_parts(trial, manifests)
+    check_unchanged(planned, parts.test.sha256, settings)
+    compute = settle_compute(settings, processes=settings.nproc_per_node if trial.task.distributed else 1)
+    if compute.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        # "fp32" must mean it: convolutions would otherwise round to 10 bits, matrix products (by default) would not.
+        torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
+    features = Features(
+        identity=model_identity(trial, planned.checkpoint),
+        load=lambda: load_model(trial.choice, settings, seed=trial.seed, needed=_needed(trial)),
+        folder=settings.cache / "features",
+        compute=compute,
+        progress=progress,
+        capabilities=trial.choice.variant.capabilities,
+        text_files=planned.texts,
+    )
+    context = TrialContext(
+        task=trial.task,
+        recipe=trial.recipe,
+        features=features,
+        dataset=parts.dataset,
+        train=parts.train,
+        valid=parts.valid,
+        test=parts.test,
+        seed=trial.seed,
+        compute=compute,
+        work_dir=settings.results / ".work" / str(planned.key),
+        progress=progress,
+    )
+    features.beside = partial(
+        foreseen_needs, planned, context, manifests.registry, partial(load_parts, manifests=manifests)
+    )
+    return context, parts
 
 
 def load_parts(trial: Trial, manifests: Manifests) -> Parts:
@@ -242,23 +264,6 @@ def join_predictions(outcome: TrialOutcome) -> pa.Table:
     )
 
 
-def settle_compute(settings: Settings) -> Compute:
-    """``auto`` becomes ``cuda`` where a GPU is visible. Raises `TrialError` where a GPU was asked for and none is there."""
-    import torch
-
-    wants = settings.device.partition(":")[0]
-    if wants == "cuda" and not torch.cuda.is_available():
-        raise TrialError("no CUDA device is visible", fix="use --device cpu, or see medbench doctor")
-    device = "cuda" if wants != "cpu" and torch.cuda.is_available() else "cpu"
-    return Compute(
-        device=device,
-        precision=settings.precision,
-        workers=settings.workers,
-        processes=settings.nproc_per_node,
-        compile=settings.compile,
-    )
-
-
 def rescored(record: Record, scored: Scored, drawn: Replicates) -> Record:
     """The record with its metrics and replicates computed again; where it came from stays as it was."""
     from msgspec.structs import replace as replace_fields
@@ -272,32 +277,3 @@ def rescored(record: Record, scored: Scored, drawn: Replicates) -> Record:
         test_patients=drawn.patients,
         replicates=drawn.by_metric,
     )
-
-
-def _check_unchanged(planned: PlannedTrial, parts: Parts, settings: Settings) -> None:
-    """What was planned hours ago must still be what lies there: a record's key hashes what was really used."""
-    weights = find_weights(planned.trial.choice, settings, DigestCache(settings.cache / "digests.json"))
-    if weights.error is not None:
-        raise weights.error
-    manifest = parts.test.sha256
-    key = trial_key(
-        planned.trial,
-        checkpoint=weights.identity,
-        manifest=manifest,
-        precision=settings.precision,
-        texts=weights.texts,
-    )
-    if key != planned.key:
-        raise TrialError("the data or the checkpoint changed since the trial was planned", fix="type the command again")
-
-
-def _check_samples(trial: Trial, predictions: pa.Table, test: Manifest) -> None:
-    """Each source must answer test samples, each at most once, and all sources the same ones."""
-    known = set(test.sample_ids)
-    answered: dict[str, list[str]] = {}
-    columns = (predictions.column(name).to_pylist() for name in ("source", "sample_id"))
-    for source, sample_id in zip(*columns, strict=True):
-        answered.setdefault(source, []).append(sample_id)
-    for source, ids in answered.items():
-        if len(set(ids)) != len(ids) or not set(ids) <= known or set(ids) != set(answered[MODEL]):
-            raise TrialError(f"task '{trial.task.id}': the predictions of '{source}' are not one for each test sample")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from medbench.errors import TrialError
-from medbench.feature_store import FeatureStore, entries
+from medbench.feature_store import entries
 from medbench.identity import loader_code
 from medbench.images import ImageError
 from tests.core.feature_toys import HOW, Brightness, draw, features
@@ -223,11 +223,3 @@ def test_entries_say_what_they_are_of(tmp_path):
     assert str(tmp_path) not in json.dumps(entry.key)
     entry.remove()
     assert not entries(tmp_path / "features")
-
-
-def test_rows_of_several_shapes_are_kept(tmp_path):
-    store = FeatureStore(tmp_path / "one", {"name": "maps"})
-    maps = np.random.default_rng(0).normal(size=(3, 2, 4, 4)).astype(np.float32)
-    with store.locked():
-        store.append(["a", "b", "c"], maps)
-        np.testing.assert_array_equal(store.gather(["c", "a"]), maps[[2, 0]])

@@ -58,7 +58,9 @@ def test_every_trial_of_every_first_party_plugin_comes_back_under_its_key(real: 
 
 def test_changed_fields_of_a_recipe_travel(real: Registry, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, checkpoints=tmp_path, results=tmp_path, cache=tmp_path)
-    request = Request(methods="random", tasks="kermany-finetune", seeds=(0,), overrides={"lr": "0.5", "betas": "0.8:0.9"})
+    request = Request(
+        methods="random", tasks="kermany-finetune", seeds=(0,), overrides={"lr": "0.5", "betas": "0.8:0.9"}
+    )
     (planned,) = build_plan(request, real, settings).trials
     again = planned_of(_through_text(order_of(planned)), real, settings).trial
     assert again.recipe == planned.trial.recipe

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from medbench.beside import Beside
 from medbench.executors.base import Outcome
 from medbench.plan import PlannedTrial
 from medbench.records import Record
@@ -39,6 +40,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     checkpoint: str | None
     texts: str | None
     phantom: bool
+    beside: tuple[Beside, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,6 +70,7 @@ def order_of(planned: PlannedTrial) -> Order:
         checkpoint=planned.checkpoint,
         texts=planned.texts,
         phantom=planned.phantom,
+        beside=planned.beside,
     )
 
 
@@ -86,6 +89,7 @@ def planned_of(order: Order, registry: Registry, settings: Settings) -> PlannedT
         checkpoint=order.checkpoint,
         texts=order.texts,
         phantom=order.phantom,
+        beside=order.beside,
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from medbench.protocols import FeatureNeed
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medbench.feature_store import MappedRows
     from medbench.manifest import Manifest, Which
+    from medbench.mapped_rows import MappedRows
     from medbench.protocols import TrialContext
 
 GRID = 7
@@ -25,7 +27,12 @@ def patch_features(
     They are the coarsest map of `DenseImageEncoder.encode_pyramid`, averaged down to at most ``grid`` a side; a map that is
     smaller stays as it is. Raises as `medbench.features.Features.mapped_rows`.
     """
-    return context.features.mapped_rows(manifest, f"patches-{grid}", partial(_coarsest, grid=grid), image=image)
+    return context.features.answer_mapped(patch_need(manifest, image, grid=grid))
+
+
+def patch_need(manifest: Manifest, image: Which = "image", *, grid: int = GRID) -> FeatureNeed:
+    """What `patch_features` asks for."""
+    return FeatureNeed(name=f"patches-{grid}", apply=partial(_coarsest, grid=grid), manifest=manifest, image=image)
 
 
 def patches(features: Tensor, grid: int = GRID) -> Tensor:

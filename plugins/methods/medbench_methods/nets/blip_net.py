@@ -12,6 +12,7 @@ from torch import nn
 from transformers import BlipTextModel, BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel
 
+from medbench.one_pass import once_a_batch
 from medbench_methods.nets.blip_flavour import POSITIONS
 from medbench_methods.nets.blip_keys import text_config, vision_config
 from medbench_methods.nets.loading import told_shape
@@ -67,6 +68,7 @@ class BlipNet(nn.Module):
         texts = (part for part in (self.text_encoder, self.text_decoder) if part is not None)
         return min((part.config.max_position_embeddings for part in texts), default=POSITIONS)
 
+    @once_a_batch
     def image_tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1 + H / 16 * W / 16, C), [CLS] first, after the last norm; positions are interpolated."""
         tokens: Tensor = self.vision_model(images, interpolate_pos_encoding=True).last_hidden_state

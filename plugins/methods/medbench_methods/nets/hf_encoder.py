@@ -13,6 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from medbench.errors import CheckpointError, UsageError
+from medbench.one_pass import once_a_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ class HfEncoder(nn.Module):
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, embed_dim), before any projection."""
-        output = self._tower()(pixel_values=images, **self._options)
+        output = self._seen(images)
         if self.kind.pooling == "cls":
             pooled = output.last_hidden_state[:, 0]
         elif self.kind.pooling == "mean":
@@ -61,7 +62,7 @@ class HfEncoder(nn.Module):
             return tuple(tower(pixel_values=images, output_hidden_states=True).hidden_states[1:])
         if self.kind.maps is None:
             raise UsageError(f"{type(self.model).__name__} gives no maps that medbench knows, so no dense prediction")
-        tokens = tower(pixel_values=images, **self._options).last_hidden_state
+        tokens = self._seen(images).last_hidden_state
         patch = tower.config.patch_size
         height, width = (int(side) // int(patch) for side in images.shape[-2:])
         patches = tokens[:, tokens.shape[1] - height * width :]  # class and register tokens stand in front
@@ -94,6 +95,11 @@ class HfEncoder(nn.Module):
         projection = getattr(self.model, "visual_projection", None)
         projected: Tensor = features if projection is None else projection(features)
         return projected
+
+    @once_a_batch
+    def _seen(self, images: Tensor) -> Any:
+        """What the image tower gives, in transformers' form."""
+        return self._tower()(pixel_values=images, **self._options)
 
     def _tower(self) -> Any:
         return self.model.vision_model if self.kind.joint else self.model

@@ -60,8 +60,7 @@ class MedslipEncoder(nn.Module):
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1024): the mean of ``layer3``."""
-        features: Tensor = self.net.res_features(images)
-        return features.mean(dim=(2, 3))
+        return self.net.pyramid(images)[-1].mean(dim=(2, 3))
 
     def encode_pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> the stem after its ReLU and ``layer1`` to ``layer3``: `channels` at `strides`."""

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from medbench.one_pass import once_a_batch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -94,6 +96,7 @@ class MedslipNet(nn.Module):
             self.classifier_anatomy = nn.Linear(QUERY_WIDTH, 2)
         self.classifier_pathology = nn.Linear(QUERY_WIDTH, 2)
 
+    @once_a_batch
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> the stem after its ReLU, then ``layer1`` to ``layer3``: `CHANNELS` at `STRIDES`."""
         conv, norm, relu, pool, *layers = self.res_features
@@ -106,8 +109,7 @@ class MedslipNet(nn.Module):
 
     def patches(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, T, 1024): ``layer3``, row-major; T = 196 at 224."""
-        features: Tensor = self.res_features(images)
-        return features.flatten(2).transpose(1, 2)
+        return self.pyramid(images)[-1].flatten(2).transpose(1, 2)
 
     def pathology_stream(self, patches: Tensor, gate: Gate = "gated") -> Tensor:
         """(B, T, 1024) -> (B, T, 256). The mask is affine: no sigmoid bounds it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from medbench.one_pass import once_a_batch
 from medbench_methods.nets.blip_net import BlipNet
 from medbench_methods.nets.motor_knowledge import NODE_TOKENS, NODES
 
@@ -48,6 +49,7 @@ class StudyNet(BlipNet):
         tokens = self.view_tokens(images)
         return self._fused([tokens] * self.views)
 
+    @once_a_batch
     def study_tokens(self, images: Tensor) -> Tensor:
         """(B, `views` or more, 3, H, W) -> (B, N, C)."""
         return self._fused([self.view_tokens(images[:, view]) for view in range(self.views)])
@@ -70,6 +72,7 @@ class KnowledgeNet(BlipNet):
         self.knowledge = knowledge
         self._read = read
 
+    @once_a_batch
     def image_tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, N, C) that have read the graph of findings, then the three texts nearest to the image."""
         tokens = super().image_tokens(images)

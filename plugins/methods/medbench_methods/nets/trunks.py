@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
+from medbench.one_pass import once_a_batch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -57,6 +59,7 @@ class ResNetTrunk(nn.Module):
         self.net = timm.create_model("resnet50", pretrained=False, num_classes=0)
         self.upsample = upsample
 
+    @once_a_batch
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> average-pooled ``layer4`` (B, 2048) and ``layer3`` tokens (B, T, 1024); T = 361 at 299."""
         if self.upsample is not None:
@@ -64,6 +67,7 @@ class ResNetTrunk(nn.Module):
         *_, layer3, layer4 = self.pyramid(images)
         return layer4.mean(dim=(2, 3)), layer3.flatten(2).transpose(1, 2)
 
+    @once_a_batch
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> the stem after its ReLU, then ``layer1`` to ``layer4``."""
         net = self.net
@@ -94,6 +98,7 @@ class ViTTrunk(nn.Module):
         embedded: Tensor = self.net._pos_embed(self.net.patch_embed(images))
         return embedded
 
+    @once_a_batch
     def tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> CLS and patch tokens after the final LayerNorm, (B, 1 + T, 768)."""
         tokens: Tensor = self.net.norm(self.net.blocks(self.embed(images)))

@@ -10,6 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
+from medbench.needs import image_need
+from medbench.protocols import FeatureNeed
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -52,11 +55,15 @@ def nearest_studies(train: Studies, test: Studies, features: Features) -> list[i
     Nearest by the cosine of what the method's ImageEncoder says of them; of the pixels of 16 x 16 thumbnails, less their
     mean, where it has none. Of equally near ones the first.
     """
-    if _encodes(features):
-        known, asked = (features.encode(part.manifest) for part in (train, test))
-    else:
-        known, asked = (features.rows(part.manifest, f"thumbnail-{_SIDE}", _thumbnail) for part in (train, test))
+    known, asked = (features.answer(neighbour_need(part, features)) for part in (train, test))
     return _nearest(known, asked, features.compute.device)
+
+
+def neighbour_need(studies: Studies, features: Features) -> FeatureNeed:
+    """What neighbours are found by."""
+    if _encodes(features):
+        return image_need(studies.manifest)
+    return FeatureNeed(name=f"thumbnail-{_SIDE}", apply=_thumbnail, manifest=studies.manifest)
 
 
 def _neighbour(features: Features) -> str:

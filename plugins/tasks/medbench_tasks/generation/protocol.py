@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmengine.model import BaseModel
     from numpy.typing import NDArray
 
-    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
+    from medbench.protocols import Example, FeatureNeed, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.generation.inputs import ImageStudies, PatchStudies
@@ -62,6 +62,22 @@ class ReportGeneration:
             floors=tables,
             notes=_counts("train", data.train) | _counts("test", data.test) | answer.notes,
         )
+
+    def foreseen(self, context: TrialContext) -> Iterator[FeatureNeed]:
+        """What the standard decoder reads, and what the nearest neighbours are found by."""
+        from medbench_tasks.generation.floors import neighbour_need
+        from medbench_tasks.generation.inputs import PatchStudies
+        from medbench_tasks.generation.studies import read_studies, spread
+
+        recipe = _recipe_of(context.recipe, context.task)
+        writes_itself = _writes_itself(context, recipe)
+        train, test = read_studies(context.train, "train", recipe), read_studies(context.test, "test", recipe)
+        if not writes_itself:
+            valid = spread(read_studies(context.valid, "valid", recipe), recipe.validate_studies)
+            for studies in (train, valid, test):
+                yield from PatchStudies.foreseen(studies, views=recipe.views, grid=recipe.grid)
+        if recipe.neighbour:
+            yield from (neighbour_need(studies, context.features) for studies in (train, test))
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients; needs neither model, torch nor Java.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medbench.errors import TrialError, UsageError
-from medbench.protocols import TrialOutcome
+from medbench.protocols import FeatureNeed, TrialOutcome
 from medbench_tasks.grounding.floors import floor_tables
 from medbench_tasks.grounding.frames import map_in_frame, seen_part
 from medbench_tasks.grounding.metrics import count, per_image, replicates_of, score_areas
@@ -21,7 +21,7 @@ from medbench_tasks.grounding.truths import asked_label, needed, truths_of
 from medbench_tasks.zeroshot.names import finding_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -46,8 +46,7 @@ class Grounding:
         recipe = _recipe_of(context)
         label = asked_label(context.task, context.test)
         test = needed(truths_of(context.test, label, recipe.side), label)
-        own = context.features.preprocess
-        preprocess = dataclasses.replace(own, equalise=recipe.equalise or own.equalise)
+        preprocess = _preprocess(context, recipe)
         maps = _maps(context, test, finding_of(context.task.dataset, label), preprocess, recipe)
         return TrialOutcome(
             predictions=answer_table(test, answers_of(maps, test, preprocess, recipe)),
@@ -57,6 +56,13 @@ class Grounding:
                 "test_finding_too_small": float(test.lost),
             },
         )
+
+    def foreseen(self, context: TrialContext) -> Iterator[FeatureNeed]:
+        """The maps of the test images that show the finding."""
+        recipe = _recipe_of(context)
+        label = asked_label(context.task, context.test)
+        test = needed(truths_of(context.test, label, recipe.side), label)
+        yield _need(test, finding_of(context.task.dataset, label), _preprocess(context, recipe), recipe)
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients."""
@@ -110,17 +116,26 @@ def _maps(
     context: TrialContext, test: Truths, finding: str, preprocess: Preprocess, recipe: GroundingRecipe
 ) -> NDArray[np.float32]:
     """(N, h, w) relevance. Raises `TrialError` unless the method gives one map an image, or where they are not finite."""
-    form = f"{recipe.map}{'-released' if recipe.released_stream else ''}"
-    maps = context.features.rows(
-        test.manifest,
-        f"ground-{form}-{hashlib.sha256(finding.encode()).hexdigest()[:16]}",
-        lambda model, images: _asked(model, recipe)(images, [finding]),
-        preprocess=preprocess,
-        reads_texts=True,
-    )
+    maps = context.features.answer(_need(test, finding, preprocess, recipe))
     if maps.ndim != 4 or maps.shape[:2] != (len(test.manifest), 1) or 0 in maps.shape:
         raise TrialError(f"the method's maps of '{finding}' have shape {maps.shape}, not (images, 1, height, width)")
     return maps[:, 0]
+
+
+def _preprocess(context: TrialContext, recipe: GroundingRecipe) -> Preprocess:
+    own = context.features.preprocess
+    return dataclasses.replace(own, equalise=recipe.equalise or own.equalise)
+
+
+def _need(test: Truths, finding: str, preprocess: Preprocess, recipe: GroundingRecipe) -> FeatureNeed:
+    form = f"{recipe.map}{'-released' if recipe.released_stream else ''}"
+    return FeatureNeed(
+        name=f"ground-{form}-{hashlib.sha256(finding.encode()).hexdigest()[:16]}",
+        apply=lambda model, images: _asked(model, recipe)(images, [finding]),
+        manifest=test.manifest,
+        preprocess=preprocess,
+        reads_texts=True,
+    )
 
 
 def _asked(model: Any, recipe: GroundingRecipe) -> Callable[..., Tensor]:

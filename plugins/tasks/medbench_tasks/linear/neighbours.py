@@ -11,11 +11,13 @@ from medbench_tasks.classification.scoring import ClassificationScoring
 from medbench_tasks.linear.recipe import KnnRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medbench.protocols import TrialContext
+    from medbench.protocols import FeatureNeed, TrialContext
 
 _BLOCK = 1 << 25
 """Similarities, or half the votes, held at a time: 128 MiB, whatever the number of samples."""
@@ -56,6 +58,12 @@ class NearestNeighbours(ClassificationScoring):
             "vote_seconds": round(time.perf_counter() - started, 3),
         }
         return TrialOutcome(predictions=predictions, floors=floors, notes=parts.sizes() | notes)
+
+    def foreseen(self, context: TrialContext) -> Iterable[FeatureNeed]:
+        """The images of the three parts that have a label."""
+        from medbench_tasks.linear.parts import FrozenParts
+
+        return FrozenParts.foreseen(context, _recipe_of(context))
 
 
 PROTOCOL = NearestNeighbours()

@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medbench.errors import UsageError
+from medbench.needs import image_need
+from medbench.specs import PARTS
 from medbench_tasks.classification.floors import floor_tables
 from medbench_tasks.classification.predictions import prediction_table
 from medbench_tasks.classification.targets import labelled, settle, truth_of
 from medbench_tasks.classification.thresholds import f1_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
     from medbench.manifest import Manifest
-    from medbench.protocols import TrialContext
+    from medbench.protocols import FeatureNeed, TrialContext
     from medbench.specs import Part, Target
     from medbench_tasks.classification.recipe import LabelRecipe
 
@@ -49,15 +51,20 @@ class FrozenParts:
 
         An ``auto`` target is settled on the whole dataset: one kind for a row of a table.
         """
-        if context.task.target is None:
-            raise UsageError(f"task '{context.task.id}' names no target", fix="give its TaskSpec a Target")
-        target = settle(context.task.target, context.dataset)
+        target = _target(context)
 
         def part(name: Part) -> FrozenPart:
             rows = labelled(getattr(context, name), name, target, recipe)
             return FrozenPart(rows, context.features.encode(rows), truth_of(rows, target, recipe))
 
         return FrozenParts(target, part("train"), part("valid"), part("test"))
+
+    @staticmethod
+    def foreseen(context: TrialContext, recipe: LabelRecipe) -> Iterator[FeatureNeed]:
+        """What `of` asks of the encoder. Raises as `of`."""
+        target = _target(context)
+        for name in PARTS:
+            yield image_need(labelled(getattr(context, name), name, target, recipe))
 
     def tables(
         self, valid_scores: NDArray[np.float64], test_scores: NDArray[np.float64]
@@ -80,3 +87,9 @@ class FrozenParts:
             "valid_images": len(self.valid.truth),
             "labels_with_one_answer_in_train": sum(len(np.unique(column)) < 2 for column in known),
         }
+
+
+def _target(context: TrialContext) -> Target:
+    if context.task.target is None:
+        raise UsageError(f"task '{context.task.id}' names no target", fix="give its TaskSpec a Target")
+    return settle(context.task.target, context.dataset)

@@ -10,10 +10,12 @@ from medbench_tasks.classification.scoring import ClassificationScoring
 from medbench_tasks.linear.recipe import LinearRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from medbench.protocols import TrialContext
+    from medbench.protocols import FeatureNeed, TrialContext
     from medbench_tasks.linear.heads import Heads
     from medbench_tasks.linear.parts import FrozenParts
     from medbench_tasks.linear.selection import Choice
@@ -35,6 +37,12 @@ class LinearProbe(ClassificationScoring):
 
             return FINE_TUNING.run(context)
         return _probe(context, context.recipe)
+
+    def foreseen(self, context: TrialContext) -> Iterable[FeatureNeed]:
+        """The images of the three parts that have a label; of a head trained over images, nothing."""
+        from medbench_tasks.linear.parts import FrozenParts
+
+        return FrozenParts.foreseen(context, context.recipe) if isinstance(context.recipe, LinearRecipe) else ()
 
 
 PROTOCOL = LinearProbe()

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench_tasks.retrieval.matching import match_pairs
+from medbench.needs import image_need
+from medbench.protocols import FeatureNeed
+from medbench_tasks.retrieval.matching import match_pairs, token_need
 from medbench_tasks.retrieval.predictions import Answer, Answers
 from medbench_tasks.retrieval.ranking import Ranking, Search, rank, rank_exact_pairs, untied
 from medbench_tasks.retrieval.reranking import pairs_of, reranked, reranked_exact_pairs, rescore
 from medbench_tasks.vectors import unit_length
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medbench.features import Features
     from medbench.protocols import TrialContext
     from medbench_tasks.retrieval.pool import Pool
@@ -31,7 +35,7 @@ def answers_of(context: TrialContext, pool: Pool, recipe: RetrievalRecipe) -> tu
     """The answers, and how many pairs were matched after fusion. Raises `TrialError` for anything that is not finite."""
     features = context.features
     embedded = Embedded(unit_length(_projected(features, pool)), unit_length(features.texts(pool.texts)))
-    keep = recipe.rerank if "ImageTextMatcher" in features.capabilities else 0
+    keep = kept_candidates(features, recipe)
     context.progress.phase("rank", _steps(pool, twice=not keep and pool.repeats))
     search = Search(device=context.compute.device, advance=context.progress.advance)
     i2t, t2i = rank_pool(embedded, pool, search, keep)
@@ -42,6 +46,30 @@ def answers_of(context: TrialContext, pool: Pool, recipe: RetrievalRecipe) -> tu
     logits = match_pairs(context, pool, pairs)
     final, released = reordered(pool, i2t, t2i, keep, pairs, logits)
     return Answers(final, by_cosine, released), len(pairs)
+
+
+def foreseen_needs(features: Features, pool: Pool, recipe: RetrievalRecipe) -> Iterator[FeatureNeed]:
+    """What `answers_of` asks of the image encoder."""
+    yield pool_need(pool)
+    if kept_candidates(features, recipe):
+        yield token_need(pool)
+
+
+def pool_need(pool: Pool) -> FeatureNeed:
+    """The features of the pool's images, or of its studies."""
+    if not pool.studies:
+        return image_need(pool.images)
+    return FeatureNeed(
+        name="study",
+        apply=lambda model, images: model.study_tokens(images)[:, 0],
+        manifest=pool.images,
+        studies=True,
+    )
+
+
+def kept_candidates(features: Features, recipe: RetrievalRecipe) -> int:
+    """How many candidates of a query are matched after fusion."""
+    return recipe.rerank if "ImageTextMatcher" in features.capabilities else 0
 
 
 def rank_pool(embedded: Embedded, pool: Pool, search: Search, keep: int) -> tuple[Ranking, Ranking]:
@@ -85,10 +113,7 @@ def reordered(
 
 def _projected(features: Features, pool: Pool) -> NDArray[np.float32]:
     """(N, D) of the pool's images, or of its studies."""
-    if not pool.studies:
-        return features.project(features.encode(pool.images))
-    first = features.rows(pool.images, "study", lambda model, images: model.study_tokens(images)[:, 0], studies=True)
-    return features.project(first, studies=True)
+    return features.project(features.answer(pool_need(pool)), studies=pool.studies)
 
 
 def _steps(pool: Pool, *, twice: bool) -> int:

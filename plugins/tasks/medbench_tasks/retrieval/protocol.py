@@ -9,13 +9,13 @@ from medbench.protocols import TrialOutcome
 from medbench_tasks.retrieval.recipe import RetrievalRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from medbench.protocols import Example, GroupValue, ReliabilityBin, TrialContext
+    from medbench.protocols import Example, FeatureNeed, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.retrieval.pool import Pool
@@ -38,17 +38,22 @@ class RetrievalProtocol:
         """
         from medbench_tasks.retrieval.answers import answers_of
         from medbench_tasks.retrieval.floors import floor_tables
-        from medbench_tasks.retrieval.pool import pool_of
         from medbench_tasks.retrieval.predictions import answer_table
 
         recipe = _recipe_of(context.recipe, context.task)
-        pool = pool_of(context.test, studies="StudyEncoder" in context.features.capabilities)
+        pool = _pool(context)
         answers, matched = answers_of(context, pool, recipe)
         return TrialOutcome(
             predictions=answer_table(pool, answers),
             floors=floor_tables(context.train, pool),
             notes={**_notes(pool), "pairs_matched": float(matched)},
         )
+
+    def foreseen(self, context: TrialContext) -> Iterable[FeatureNeed]:
+        """The images of the pool, and where candidates are matched after fusion their tokens."""
+        from medbench_tasks.retrieval.answers import foreseen_needs
+
+        return foreseen_needs(context.features, _pool(context), _recipe_of(context.recipe, context.task))
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients."""
@@ -80,6 +85,12 @@ class RetrievalProtocol:
 
 
 PROTOCOL = RetrievalProtocol()
+
+
+def _pool(context: TrialContext) -> Pool:
+    from medbench_tasks.retrieval.pool import pool_of
+
+    return pool_of(context.test, studies="StudyEncoder" in context.features.capabilities)
 
 
 def _recipe_of(recipe: Recipe, task: TaskSpec) -> RetrievalRecipe:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medbench.manifest import Manifest
-    from medbench.protocols import TrialContext
+    from medbench.protocols import FeatureNeed, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.temporal.folds import Fold
@@ -50,6 +50,12 @@ class TemporalImageProtocol:
             },
             notes={"pairs": float(len(test)), "feature_dim": float(features.shape[1])},
         )
+
+    def foreseen(self, context: TrialContext) -> Sequence[FeatureNeed]:
+        """Both images of the test part's pairs."""
+        from medbench_tasks.temporal.pairs import pair_needs
+
+        return pair_needs(context.test)
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, means over findings, with intervals over patients."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medbench.needs import image_need
 from medbench_tasks.temporal.folds import Fold, grouped_folds, released_folds
 from medbench_tasks.vectors import unit_length
 
 if TYPE_CHECKING:
     from medbench.features import Features
     from medbench.manifest import Manifest
+    from medbench.protocols import FeatureNeed
     from medbench_tasks.temporal.recipe import PairRecipe
+
+_BOTH: tuple[Literal["image", "previous"], ...] = ("image", "previous")
 
 
 def pair_features(features: Features, manifest: Manifest) -> NDArray[np.float32]:
@@ -25,10 +29,15 @@ def pair_features(features: Features, manifest: Manifest) -> NDArray[np.float32]
     """
     joint = "TextEncoder" in features.capabilities
     halves = []
-    for image in ("image", "previous"):
+    for image in _BOTH:
         encoded = features.encode(manifest, image=image)
         halves.append(unit_length(features.project(encoded) if joint else encoded))
     return np.concatenate(halves, axis=1)
+
+
+def pair_needs(manifest: Manifest) -> list[FeatureNeed]:
+    """The current images, and the previous ones."""
+    return [image_need(manifest, image=image) for image in _BOTH]
 
 
 def folds_of(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from medbench.feature_store import MappedRows
+    from medbench.mapped_rows import MappedRows
     from medbench_tasks.vqa.recipe import VqaRecipe
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from medbench_tasks.vqa.answered import Answered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from medbench.feature_store import MappedRows
-    from medbench.protocols import TrialContext
+    from medbench.mapped_rows import MappedRows
+    from medbench.protocols import FeatureNeed, TrialContext
     from medbench_tasks.vqa.fusion import FusionItems
     from medbench_tasks.vqa.questions import Questions
     from medbench_tasks.vqa.recipe import VqaRecipe
@@ -33,6 +35,14 @@ class Material:
 def fusion_answers(context: TrialContext, recipe: VqaRecipe, material: Material) -> Answered:
     """The answers of the head on the method's frozen patches. Raises `TrialError` where training fails."""
     return _answers(context, recipe, material, images=True)
+
+
+def foreseen_patches(material: Material) -> Iterator[FeatureNeed]:
+    """What `fusion_answers` asks of the image encoder."""
+    from medbench_tasks.patches import patch_need
+
+    for questions in (_trainable(material), material.valid, material.test):
+        yield patch_need(questions.manifest.distinct()[0])
 
 
 def question_only_answers(context: TrialContext, recipe: VqaRecipe, material: Material) -> Answered:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from medbench.errors import MissingDataError, UsageError
 from medbench.protocols import GroupValue, ReliabilityBin, TrialOutcome
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from medbench.protocols import Example, TrialContext
+    from medbench.protocols import Example, FeatureNeed, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
     from medbench_tasks.vqa.answered import Answered
@@ -63,6 +63,15 @@ class VisualQuestionAnswering:
             ceilings={name: answer_table(parts.test, one) for name, one in ceilings.items()},
             notes=_notes(parts, answered, floors.get("question-only"), spaces),
         )
+
+    def foreseen(self, context: TrialContext) -> Iterable[FeatureNeed]:
+        """The patches that the fusion head looks at; of a method's own way to answer, nothing."""
+        from medbench_tasks.vqa.head import foreseen_patches
+
+        recipe = _recipe_of(context.recipe, context.task)
+        if _way(context, recipe) != "fusion":
+            return ()
+        return foreseen_patches(_material(_read(context, recipe), recipe))
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients."""
@@ -154,22 +163,32 @@ def _answer(
     from medbench_tasks.vqa.head import fusion_answers
     from medbench_tasks.vqa.space import space_of, spaces_by_type, wordings
 
-    if recipe.way == "two-heads":
+    way = _way(context, recipe)
+    if way == "two-heads":
         from medbench_tasks.vqa.two_heads import two_head_answers
 
         spaces = spaces_by_type(parts.train, recipe.min_count)
         answered = two_head_answers(context, recipe, spaces, train=parts.fit, valid=parts.valid, test=parts.test)
         return answered, spaces
-    if recipe.way == "method" and "QuestionAnswerer" in context.features.capabilities:
+    if way == "method":
         space = space_of(parts.train, recipe.min_count) if recipe.inference == "rank" else None
         offered = None if space is None else wordings(parts.train, space)
         return own_answers(context, parts.test, offered, recipe.batch_size), space
+    material = _material(parts, recipe)
+    return fusion_answers(context, recipe, material), material.space
+
+
+def _way(context: TrialContext, recipe: VqaRecipe) -> Literal["two-heads", "method", "fusion"]:
+    """Who answers. Raises `UsageError` where the method has no patches for the fusion head."""
+    if recipe.way == "two-heads":
+        return "two-heads"
+    if recipe.way == "method" and "QuestionAnswerer" in context.features.capabilities:
+        return "method"
     if "DenseImageEncoder" not in context.features.capabilities:
         raise UsageError(
             f"{context.features.identity.label} has no patch features for the fusion head", fix="use recipe 'standard'"
         )
-    material = _material(parts, recipe)
-    return fusion_answers(context, recipe, material), material.space
+    return "fusion"
 
 
 def _material(parts: _Parts, recipe: VqaRecipe) -> Material:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medbench.capabilities import QuestionNet
-    from medbench.feature_store import MappedRows
+    from medbench.mapped_rows import MappedRows
     from medbench.protocols import TrialContext
     from medbench_tasks.vqa.questions import Questions
     from medbench_tasks.vqa.recipe import VqaRecipe

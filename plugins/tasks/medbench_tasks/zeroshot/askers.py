@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from medbench.errors import TrialError, UsageError
+from medbench.needs import image_need
+from medbench.protocols import FeatureNeed
 from medbench_tasks.zeroshot.names import finding_of
 from medbench_tasks.zeroshot.prompts import chosen_prompts
 from medbench_tasks.zeroshot.similarity import similarity, softmax, unit
@@ -34,6 +36,10 @@ class Asker(Protocol):
 
     probabilities: bool
     decision: float
+
+    def need(self, manifest: Manifest) -> FeatureNeed:
+        """What `scores` asks of the image encoder."""
+        ...
 
     def scores(self, manifest: Manifest) -> NDArray[np.float64]:
         """(N, K) for the K labels of the target, higher is more likely."""
@@ -91,8 +97,11 @@ class PromptAsker:
         self._recipe = recipe
         self._prompts = prompts
 
+    def need(self, manifest: Manifest) -> FeatureNeed:
+        return image_need(manifest)
+
     def scores(self, manifest: Manifest) -> NDArray[np.float64]:
-        images = unit(self._features.project(self._features.encode(manifest)))
+        images = unit(self._features.project(self._features.answer(self.need(manifest))))
         positive = self._cosines(images, self._prompts.positive)
         if self.probabilities:
             return softmax(positive / self._recipe.temperature)
@@ -118,15 +127,17 @@ class QueryAsker:
         self._preprocess = dataclasses.replace(features.preprocess, equalise=equalise or features.preprocess.equalise)
         self._multi_class = multi_class
 
-    def scores(self, manifest: Manifest) -> NDArray[np.float64]:
-        name = f"classify-{hashlib.sha256(repr(self._findings).encode()).hexdigest()[:16]}"
-        rows = self._features.rows(
-            manifest,
-            name,
-            lambda model, images: model.classify(images, self._findings),
+    def need(self, manifest: Manifest) -> FeatureNeed:
+        return FeatureNeed(
+            name=f"classify-{hashlib.sha256(repr(self._findings).encode()).hexdigest()[:16]}",
+            apply=lambda model, images: model.classify(images, self._findings),
+            manifest=manifest,
             preprocess=self._preprocess,
             reads_texts=True,
         )
+
+    def scores(self, manifest: Manifest) -> NDArray[np.float64]:
+        rows = self._features.answer(self.need(manifest))
         if rows.shape != (len(manifest), len(self._findings)):
             raise TrialError(
                 f"the method's answers have shape {rows.shape}, not {(len(manifest), len(self._findings))}"

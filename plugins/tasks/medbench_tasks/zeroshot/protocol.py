@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from medbench_tasks.zeroshot.askers import asker_of
 from medbench_tasks.zeroshot.recipe import ZeroShotRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from medbench.manifest import Manifest
-    from medbench.protocols import TrialContext
+    from medbench.protocols import FeatureNeed, TrialContext
     from medbench_tasks.zeroshot.askers import Asker
 
 
@@ -35,10 +37,7 @@ class ZeroShot(ClassificationScoring):
         it; either may be empty. Raises `MissingDataError` where no test image is labelled, `UsageError` for prompts or
         queries that the labels lack, and `TrialError` for scores that are not finite.
         """
-        recipe = _recipe_of(context)
-        target = settle(context.task.target or Target(kind="auto"), context.dataset)
-        test = labelled(context.test, "test", target, recipe)
-        asker = asker_of(context, recipe, target)
+        recipe, target, test, asker = _asked(context)
         scores = asker.scores(test)
         truth = truth_of(test, target, recipe)
         thresholds, chosen = _thresholds(context, recipe, target, asker)
@@ -53,8 +52,30 @@ class ZeroShot(ClassificationScoring):
             },
         )
 
+    def foreseen(self, context: TrialContext) -> Iterator[FeatureNeed]:
+        """The labelled test images, and those of the validation part where thresholds are chosen on it."""
+        recipe, target, test, asker = _asked(context)
+        yield asker.need(test)
+        chosen_on = _chosen_on(context, recipe, target)
+        if chosen_on is not None:
+            yield asker.need(chosen_on.manifest)
+
 
 PROTOCOL = ZeroShot()
+
+
+class _Asked(NamedTuple):
+    recipe: ZeroShotRecipe
+    target: Target
+    test: Manifest
+    asker: Asker
+
+
+def _asked(context: TrialContext) -> _Asked:
+    recipe = _recipe_of(context)
+    target = settle(context.task.target or Target(kind="auto"), context.dataset)
+    test = labelled(context.test, "test", target, recipe)
+    return _Asked(recipe, target, test, asker_of(context, recipe, target))
 
 
 def _recipe_of(context: TrialContext) -> ZeroShotRecipe:
@@ -68,15 +89,27 @@ def _thresholds(
 ) -> tuple[NDArray[np.float64], int]:
     """(K,) thresholds, and how many were chosen on the validation part, which is encoded only where it can choose any."""
     fixed = np.full(len(target.labels), asker.decision)
+    valid = _chosen_on(context, recipe, target)
+    if valid is None:
+        return fixed, 0
+    thresholds = f1_thresholds(valid.truth, asker.scores(valid.manifest))
+    return np.where(valid.decided, thresholds, fixed), int(valid.decided.sum())
+
+
+class _Choosing(NamedTuple):
+    """Labelled rows, their truth (N, K), and of which labels (K,) they show both answers."""
+
+    manifest: Manifest
+    truth: NDArray[np.int8]
+    decided: NDArray[np.bool_]
+
+
+def _chosen_on(context: TrialContext, recipe: ZeroShotRecipe, target: Target) -> _Choosing | None:
+    """What of the validation part thresholds are chosen on; None where they are fixed."""
     if target.kind == "multi-class" or recipe.thresholds == "fixed" or not len(context.valid):
-        return fixed, 0
-    valid, truth = _with_labels(context.valid, truth_of(context.valid, target, recipe))
-    both = (truth == 1).any(axis=0) & (truth == 0).any(axis=0)
-    if not both.any():
-        return fixed, 0
-    return np.where(both, f1_thresholds(truth, asker.scores(valid)), fixed), int(both.sum())
-
-
-def _with_labels(manifest: Manifest, truth: NDArray[np.int8]) -> tuple[Manifest, NDArray[np.int8]]:
+        return None
+    truth = truth_of(context.valid, target, recipe)
     keep = np.flatnonzero((truth != MASKED).any(axis=1))
-    return manifest.take(keep.tolist()), truth[keep]
+    truth = truth[keep]
+    both = (truth == 1).any(axis=0) & (truth == 0).any(axis=0)
+    return _Choosing(context.valid.take(keep.tolist()), truth, both) if both.any() else None
