@@ -6,12 +6,9 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from medbench.executors.base import Outcome
     from medbench.plan import PlannedTrial
     from medbench.protocols import PhaseReporter
@@ -21,33 +18,14 @@ Item = TypeVar("Item")
 _PLAIN_INTERVAL_S = 15.0
 
 
-class Reporter:
-    """Base of the three; also a silent one, for callers that want no output."""
-
-    def __enter__(self) -> Reporter:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        return None
-
-    def trial_started(self, planned: PlannedTrial, number: int, total: int) -> None:
-        """A trial begins."""
-
-    def trial_ended(self, outcome: Outcome) -> None:
-        """A trial ended."""
-
-    def of_trial(self, planned: PlannedTrial) -> PhaseReporter:
-        """Where a trial tells its phases while others run beside it."""
-        return self
+class Phases:
+    """Base of where phases are told: of a trial, or of what precedes the trials. Silent itself."""
 
     def phase(self, name: str, total: int | None = None) -> None:
-        """A phase of a trial begins."""
+        """A phase begins."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Steps of the phase are done."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line of its own."""
 
     def track(self, items: Iterable[Item], name: str, total: int | None = None) -> Iterator[Item]:
         """Iterate as a phase."""
@@ -57,152 +35,149 @@ class Reporter:
             self.advance()
 
 
-@dataclass(slots=True)
-class _Phase:
-    name: str = ""
-    total: int | None = None
-    done: int = 0
-    note: str = ""
-    started: float = field(default_factory=time.monotonic)
+class Reporter(Phases):
+    """Base of the three; also a silent one, for callers that want no output.
 
-    @property
-    def text(self) -> str:
-        count = f"{self.done}/{self.total}" if self.total else ""
-        eta = ""
-        if self.total and 0 < self.done < self.total:
-            left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-            eta = f"{duration(left)} left"
-        return " ".join(part for part in (self.name, count, self.note, eta) if part)
+    As `Phases` it tells of the only trial at work; trials at once are told of by `of_trial`.
+    """
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def trial_started(self, planned: PlannedTrial, number: int, total: int) -> None:
+        """A trial begins, again where its worker was lost."""
+
+    def trial_ended(self, outcome: Outcome) -> None:
+        """A trial ended."""
+
+    def of_trial(self, planned: PlannedTrial) -> PhaseReporter:
+        """Where a trial tells its phases while others run beside it."""
+        return self
+
+    def message(self, text: str) -> None:
+        """Something worth a line of its own."""
 
 
 class PlainReporter(Reporter):
-    """Lines to a stream: one when a trial or phase begins, one when it ends, and one every 15 seconds between."""
+    """Lines to a stream: one when a trial or phase begins, one when it ends, and one every 15 seconds between.
+
+    Lines of a trial that runs beside others begin with its name.
+    """
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self.stream = stream if stream is not None else sys.stderr
-        self._phase = _Phase()
-        self._last = 0.0
+        self._only = _PlainPhases(self, "  ")
+        self._at_once: dict[str | None, _PlainPhases] = {}
 
     def trial_started(self, planned: PlannedTrial, number: int, total: int) -> None:
         self.message(f"[{number}/{total}] {planned.trial.label}")
 
     def trial_ended(self, outcome: Outcome) -> None:
-        self._phase = _Phase()
+        self._at_once.pop(outcome.planned.key, None)
         self.message(describe_outcome(outcome))
 
+    def of_trial(self, planned: PlannedTrial) -> PhaseReporter:
+        return self._at_once.setdefault(planned.key, _PlainPhases(self, f"  {planned.trial.label}: "))
+
     def phase(self, name: str, total: int | None = None) -> None:
-        self._phase = _Phase(name, total)
-        self._last = time.monotonic()
-        self.message(f"  {self._phase.text}")
+        self._only.phase(name, total)
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        self._phase.done += steps
-        self._phase.note = note or self._phase.note
-        if time.monotonic() - self._last >= _PLAIN_INTERVAL_S:
-            self._last = time.monotonic()
-            self.message(f"  {self._phase.text}")
+        self._only.advance(steps, note)
 
     def message(self, text: str) -> None:
         print(text, file=self.stream, flush=True)
 
 
+class _PlainPhases(Phases):
+    def __init__(self, reporter: PlainReporter, prefix: str) -> None:
+        self._reporter = reporter
+        self._prefix = prefix
+        self._begin("", None)
+
+    def _begin(self, name: str, total: int | None) -> None:
+        self._name, self._total, self._done, self._note = name, total, 0, ""
+        self._began = self._told = time.monotonic()
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        self._begin(name, total)
+        self._tell()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._done += steps
+        self._note = note or self._note
+        if time.monotonic() - self._told >= _PLAIN_INTERVAL_S:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        count = f"{self._done}/{self._total}" if self._total else ""
+        left = ""
+        if self._total and 0 < self._done < self._total:
+            seconds = (time.monotonic() - self._began) / self._done * (self._total - self._done)
+            left = f"{duration(seconds)} left"
+        text = " ".join(part for part in (self._name, count, self._note, left) if part)
+        self._reporter.message(f"{self._prefix}{text}")
+
+
 class JsonReporter(Reporter):
-    """One JSON object a line: ``event`` and its fields; nothing for single steps."""
+    """One JSON object a line: ``event`` and its fields, ``key`` where it is of a trial; nothing for single steps."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self.stream = stream if stream is not None else sys.stdout
+        self._only: str | None = None
 
     def trial_started(self, planned: PlannedTrial, number: int, total: int) -> None:
-        self._emit("trial_started", key=planned.key, trial=planned.trial.label, number=number, total=total)
+        self._only = planned.key
+        self.emit("trial_started", key=planned.key, trial=planned.trial.label, number=number, total=total)
 
     def trial_ended(self, outcome: Outcome) -> None:
+        self._only = None
         metrics = {} if outcome.record is None else {name: one.value for name, one in outcome.record.metrics.items()}
-        trial = outcome.planned.trial.label
-        self._emit(
+        self.emit(
             "trial_ended",
             key=outcome.planned.key,
-            trial=trial,
+            trial=outcome.planned.trial.label,
             state=outcome.state,
             metrics=metrics,
             message=outcome.message,
         )
 
+    def of_trial(self, planned: PlannedTrial) -> PhaseReporter:
+        return _JsonPhases(self, planned.key)
+
     def phase(self, name: str, total: int | None = None) -> None:
-        self._emit("phase", name=name, total=total)
+        _JsonPhases(self, self._only).phase(name, total)
 
     def message(self, text: str) -> None:
-        self._emit("message", text=text)
+        self.emit("message", text=text)
 
-    def _emit(self, event: str, **fields: Any) -> None:
+    def emit(self, event: str, **fields: Any) -> None:
+        """Write an event."""
         print(json.dumps({"event": event, **fields}), file=self.stream, flush=True)
 
 
-class RichReporter(Reporter):
-    """A bar for the trials and one for the phase inside the present trial, with the time left of both."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress: Progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-        )
-        self._trials: Any = None
-        self._steps: Any = None
-
-    def __enter__(self) -> RichReporter:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def trial_started(self, planned: PlannedTrial, number: int, total: int) -> None:
-        if self._trials is None:
-            self._trials = self._progress.add_task("trials", total=total, note="")
-        self._progress.update(self._trials, description=planned.trial.label, completed=number - 1)
-
-    def trial_ended(self, outcome: Outcome) -> None:
-        if self._trials is not None:
-            self._progress.advance(self._trials)
-        if self._steps is not None:
-            self._progress.remove_task(self._steps)
-            self._steps = None
-        self.message(describe_outcome(outcome))
+class _JsonPhases(Phases):
+    def __init__(self, reporter: JsonReporter, key: str | None) -> None:
+        self._reporter = reporter
+        self._key = {} if key is None else {"key": key}
 
     def phase(self, name: str, total: int | None = None) -> None:
-        if self._steps is not None:
-            self._progress.remove_task(self._steps)
-        self._steps = self._progress.add_task(f"  {name}", total=total, note="")
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        if self._steps is not None:
-            self._progress.advance(self._steps, steps)
-            if note:
-                self._progress.update(self._steps, note=note)
-
-    def message(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._reporter.emit("phase", **self._key, name=name, total=total)
 
 
 def make_reporter(*, as_json: bool) -> Reporter:
     """The reporter that suits where the output goes."""
     if as_json:
         return JsonReporter()
-    return RichReporter() if sys.stderr.isatty() else PlainReporter()
+    if not sys.stderr.isatty():
+        return PlainReporter()
+    from medbench.progress_live import RichReporter
+
+    return RichReporter()
 
 
 def describe_outcome(outcome: Outcome) -> str:

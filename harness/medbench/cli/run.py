@@ -12,6 +12,7 @@ import click
 from medbench.cli.options import Settings, load_registry, print_json, request_options, running_options, settings_options
 from medbench.cli.plan import plan_as_json, show_plan, summarise
 from medbench.errors import MedbenchError, UsageError
+from medbench.executors.seats import check_devices
 from medbench.lifecycle import Announcer, check_trackers
 from medbench.plan import Plan, Request, build_plan
 from medbench.progress import Reporter, make_reporter
@@ -43,6 +44,7 @@ def run_command(
     What is done is not run again; what is blocked is said first and the rest goes on.
     """
     settings = turn_on(settings, track)
+    check_devices(settings)
     registry = load_registry(settings)
     check_trackers(registry, settings)
     plan = build_plan(request, registry, settings)
@@ -70,7 +72,10 @@ def run_command(
 
 
 def restrict_devices(settings: Settings) -> None:
-    """Let libraries see only the device that was asked for; must come before torch looks for GPUs."""
+    """Let libraries see only the device that was asked for; must come before torch looks for GPUs.
+
+    A device without a number leaves all GPUs in sight: the executor shares them out among its workers.
+    """
     kind, _, number = settings.device.partition(":")
     if kind == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -90,7 +95,8 @@ def _prepare(plan: Plan, reporter: Reporter, *, allow_incomplete: bool) -> dict[
     for files in plan.unprepared:
         reporter.message(f"preparing {files.spec.id}")
         try:
-            say_problems(prepare(files, reporter, allow_incomplete=allow_incomplete), reporter.message)
+            info = prepare(files, reporter, allow_incomplete=allow_incomplete, say=reporter.message)
+            say_problems(info, reporter.message)
         except MedbenchError as error:
             failed[files.spec.id] = error
             reporter.message(f"error: {error}")
@@ -103,7 +109,8 @@ def _run(
     from medbench.executors import executor_of
 
     trials = [planned for planned in plan.of_state("ready") if planned.key is not None]
-    outcomes = executor_of(registry, settings).run(trials, reporter)
+    # An executor loads numpy and pyarrow at least: not where all is done.
+    outcomes = executor_of(registry, settings).run(trials, reporter) if trials else []
     store = ResultStore(settings.results)
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     records += [store.read(one.trial.task.id, one.trial.choice.id, str(one.key)) for one in plan.of_state("done")]

@@ -1,4 +1,4 @@
-"""What a worker process tells while a trial runs, as messages, and how the driver tells it on."""
+"""What a driver and a worker process tell each other, as messages, and how the driver tells on what it hears."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from typing import TypeVar
 
 import msgspec
 
-from medbench.executors.orders import Answer
+from medbench.executors.orders import Answer, Order
 from medbench.protocols import PhaseReporter
 
 Item = TypeVar("Item")
 
 _EVERY_S = 0.5
 """Steps are told no more often: thousands a second would keep the driver busy."""
+
+
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the driver sends a worker: an order, and whether to wait where another process holds its trial."""
+
+    order: Order
+    wait: bool
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -41,12 +48,19 @@ class Steps(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """The trial ended."""
+    """The trial ended; ``last`` says that its worker ends with it, unfit for another."""
 
     answer: Answer
+    last: bool = False
 
 
-Event = Started | Phase | Steps | Ended
+class Held(msgspec.Struct, frozen=True, tag=True):
+    """Another process holds the trial of that key, and it was not to be waited for."""
+
+    key: str
+
+
+Event = Started | Phase | Steps | Held | Ended
 
 
 def to_bytes(event: Event) -> bytes:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from medbench.errors import MedbenchError, StoreError
 from medbench.executors.base import Outcome
+from medbench.executors.group import carry_out
 from medbench.files import write_bytes_atomically
 from medbench.lifecycle import Announcer
 from medbench.plan import PlannedTrial
 from medbench.protocols import PhaseReporter
 from medbench.registry import Registry
-from medbench.runner import Manifests, run_trial
+from medbench.runner import Manifests
 from medbench.settings import Settings
 from medbench.store import ResultStore
 
@@ -54,7 +55,7 @@ class Worker:
                     started()
                     begun = True
                     complaints += self._announcer.announce("medbench_trial_started", trial=planned.trial, key=key)
-                    outcome = Outcome(planned, "finished", run_trial(planned, self._manifests, phases))
+                    outcome = Outcome(planned, "finished", carry_out(planned, self._manifests, phases))
         except MedbenchError as error:
             outcome = Outcome(planned, "failed", message=str(error), exit_code=error.exit_code)
         except Exception as error:  # a defect in one trial must not cost the others
@@ -86,4 +87,10 @@ class Worker:
             write_bytes_atomically(path, "".join(traceback.format_exception(error)).encode())
         except StoreError:
             return summary
-        return f"{summary} - the traceback is in {path}"
+        return f"{summary} - the traceback is in {as_seen_here(path)}"
+
+
+def as_seen_here(path: Path) -> Path:
+    """A path as a user here would write it: trackers hear of failures too, and absolute paths tell who somebody is."""
+    absolute = path.absolute()
+    return absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path
