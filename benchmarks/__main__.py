@@ -15,7 +15,7 @@ FIGURES = {
     "startup": "seconds (best)",
     "planning": "seconds (best)",
     "encoding": "images / s",
-    "pixels": "images / s",
+    "pixels": "images / CPU s",
     "sharing": "seconds",
     "memory": "peak memory",
     "bootstrap": "seconds",

@@ -67,7 +67,7 @@ class KilledError(RuntimeError):
 def test_a_killed_training_goes_on_to_the_same_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(TOY, epochs=4)
     whole = PROTOCOL.run(context_of(tmp_path / "whole", recipe))
-    monkeypatch.setattr("medbench_tasks.training.fit.__kwdefaults__", {"launcher": "none", "save_seconds": 0.0})
+    monkeypatch.setattr("medbench_tasks.training.fit.__kwdefaults__", {"save_seconds": 0.0})
     real, calls = validation.score_of, []
 
     def third_time_killed(*args: object) -> float:

@@ -147,6 +147,25 @@ def test_features_are_encoded_once_and_equal_those_encoded_each_time(tmp_path: P
     assert [one.img_id for one in stacked["data_samples"]] == [3, 1]
 
 
+class SmallDevice(TinyEncoder):
+    """An encoder on a device with room for two images."""
+
+    def encode_pyramid(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        if len(images) > 2:
+            raise torch.OutOfMemoryError
+        return super().encode_pyramid(images)
+
+
+def test_a_batch_that_does_not_fit_is_encoded_in_halves(tmp_path: Path) -> None:
+    context = context_of(tmp_path, SmallDevice())
+    pyramid, samples = MethodPyramid.from_context(context), Samples()
+    items = encode_features(pyramid, samples, context)
+    for index in range(5):
+        for one, expected in zip(items[index]["inputs"], pyramid(samples.images[index : index + 1]), strict=True):
+            torch.testing.assert_close(one, expected[0])
+    assert context.progress.steps == {"encode": 5}
+
+
 def test_images_are_stacked_where_they_are_read() -> None:
     samples = Samples()
     batch = collate([samples[index] for index in (4, 0, 2)])

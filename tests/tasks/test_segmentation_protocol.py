@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 import torch
-from segmentation_toys import PREPROCESS, SIDE, TASK, Silent, ToyPyramid, ToySingleMap, context_of, draw_manifest
+from segmentation_toys import SIDE, TASK, Silent, ToyPyramid, ToySingleMap, context_of, draw_manifest
 
 from medbench.errors import MissingDataError, UsageError
 from medbench.specs import Recipe
@@ -140,15 +140,15 @@ def test_augmentation_depends_on_seed_epoch_and_sample_alone(parts, tmp_path):
     pixels = SquashedPixels.prepare(train, "train", SIDE, context_of(tmp_path, ToySingleMap(), MGCA, parts))
 
     def drawn(seed: int, epoch: int) -> torch.Tensor:
-        samples = SegmentationSamples(train, pixels, PREPROCESS, MGCA, Silent(), augment_seed=seed)
+        samples = SegmentationSamples(train, pixels, MGCA, Silent(), augment_seed=seed)
         samples.set_epoch(epoch)
         return torch.stack([samples[index]["inputs"] for index in range(8)])
 
     assert torch.equal(drawn(0, 3), drawn(0, 3))
     assert not torch.equal(drawn(0, 3), drawn(0, 4))
     assert not torch.equal(drawn(0, 3), drawn(1, 3))
-    plain = SegmentationSamples(train, pixels, PREPROCESS, MGCA, Silent(), augment_seed=0).image(0)
-    assert torch.equal(plain, SegmentationSamples(train, pixels, PREPROCESS, MGCA, Silent())[0]["inputs"])
+    plain = SegmentationSamples(train, pixels, MGCA, Silent(), augment_seed=0).image(0)
+    assert torch.equal(plain, SegmentationSamples(train, pixels, MGCA, Silent())[0]["inputs"])
 
 
 def test_a_recipe_of_another_protocol_is_refused(parts, tmp_path):

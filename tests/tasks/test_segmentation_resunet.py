@@ -116,7 +116,7 @@ def test_items_are_cropped_by_seed_epoch_and_index_and_images_never(tmp_path):
     pixels[:, :SIDE] += 20
 
     def samples(seed: int | None) -> CroppedSamples:
-        return CroppedSamples(manifest, pixels, ToyPyramid().preprocess, SMALL, Silent(), augment_seed=seed)
+        return CroppedSamples(manifest, pixels, SMALL, Silent(), augment_seed=seed)
 
     one, same, plain = samples(1), samples(1), samples(None)
     first = one[2]["inputs"]

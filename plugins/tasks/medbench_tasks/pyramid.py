@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
@@ -13,15 +14,19 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from medbench.batch_size import BatchSize
 from medbench.errors import TrialError
+from medbench.preprocessing import normalised
+from medbench_tasks.pixels import preprocess_of
 from medbench_tasks.precision import DTYPES, autocast_on
 
 if TYPE_CHECKING:
-    from medbench.capabilities import DenseImageEncoder
+    from medbench.capabilities import DenseImageEncoder, Preprocess
     from medbench.protocols import TrialContext
     from medbench_tasks.recipes import TrainingRecipe
 
 FEATURE_BUDGET = 4 * 2**30
+_ROWS = 32
 
 
 class DenseSamples(Protocol):
@@ -36,7 +41,7 @@ class DenseSamples(Protocol):
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
     def image(self, index: int) -> Tensor:
-        """(3, S, S) float32, normalised for the encoder."""
+        """(S, S) uint8, which `MoveInputs` normalises, or (3, S, S) float32, normalised."""
         ...
 
     def target(self, index: int) -> BaseDataElement:
@@ -53,7 +58,8 @@ class MethodPyramid(nn.Module):
     encoded before, which pass through.
 
     A frozen encoder gets no gradient; with ``batchnorm="frozen"`` it also stays in eval mode. What cannot change is kept
-    out of the state_dict: checkpoints hold the trained part alone. ``precision`` is the encoder's when it is frozen.
+    out of the state_dict: checkpoints hold the trained part alone. ``precision`` is the encoder's when it is frozen, and
+    ``preprocess`` says how its images are normalised, as the encoder asks unless given.
     It has no ``init_weights``, so that mmengine leaves the pretrained weights alone.
     """
 
@@ -65,11 +71,14 @@ class MethodPyramid(nn.Module):
         freeze: bool = True,
         batchnorm: Literal["frozen", "batch"] = "frozen",
         precision: str = "fp32",
+        preprocess: Preprocess | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(encoder, nn.Module):
             raise TrialError("a method with feature maps must be a torch.nn.Module to be trained on")
         self.encoder: Any = encoder
+        own: Preprocess | None = getattr(encoder, "preprocess", None)  # only pixels need it
+        self.preprocess = own if preprocess is None else preprocess
         self._chosen = _choose(encoder.strides, strides)
         self.channels = tuple(encoder.channels[index] for index in self._chosen)
         self.strides = tuple(encoder.strides[index] for index in self._chosen)
@@ -92,6 +101,7 @@ class MethodPyramid(nn.Module):
             freeze=recipe.freeze_encoder,
             batchnorm=recipe.batchnorm,
             precision=context.compute.precision,
+            preprocess=preprocess_of(recipe, context.model.preprocess),
         )
 
     def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -159,17 +169,27 @@ def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"inputs": stacked, "data_samples": [item["data_samples"] for item in items]}
 
 
+def images_of(inputs: Tensor, preprocess: Preprocess | None) -> Tensor:
+    """(B, S, S) uint8 -> (B, 3, S, S) float32, normalised where they are; what is float32 already stays as it is."""
+    return inputs if inputs.is_floating_point() or preprocess is None else normalised(inputs, preprocess)
+
+
 class MoveInputs(BaseDataPreprocessor):
-    """A batch of `collate` -> the same on the model's device."""
+    """A batch of `collate` -> the same on the model's device, where pixels are normalised as ``preprocess`` says."""
+
+    def __init__(self, preprocess: Preprocess | None = None) -> None:
+        super().__init__()
+        self._preprocess = preprocess
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """``inputs`` are (B, 3, H, W), or a tuple of (B, C, h, w) that becomes float32; ``data_samples`` move along."""
+        """``inputs`` are those of `images_of`, or a tuple of (B, C, h, w) that becomes float32; ``data_samples`` move along."""
         inputs: Tensor | tuple[Tensor, ...] = data["inputs"]
         if isinstance(inputs, Tensor):
-            inputs = inputs.to(self.device, non_blocking=True)
+            inputs = images_of(inputs.to(self.device, non_blocking=True), self._preprocess)
         else:
             inputs = tuple(maps.to(self.device, non_blocking=True).float() for maps in inputs)
-        return {"inputs": inputs, "data_samples": [sample.to(self.device) for sample in data["data_samples"]]}
+        samples = [sample.to(self.device, non_blocking=True) for sample in data["data_samples"]]
+        return {"inputs": inputs, "data_samples": samples}
 
 
 class FeatureItems(Dataset):  # type: ignore[type-arg]
@@ -195,7 +215,9 @@ def encode_features(
     """The samples with their features computed now, once; the samples as they are where that cannot be done.
 
     It cannot where the recipe lets features change (a trained encoder, batch statistics, augmentation), or where they would
-    take more than ``budget`` bytes of memory. Features are kept in the precision in which they are computed.
+    take more than ``budget`` bytes of memory. Features are kept in the precision in which they are computed. A batch that does
+    not fit into the device's memory is done again in halves. Every process of a group keeps all features, since any may get any
+    image. Raises `TrialError` where a single image does not fit.
     """
     recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
     size = samples.image(0).shape[-1] if len(samples) else 0
@@ -205,19 +227,27 @@ def encode_features(
         return samples
 
     pyramid.to(context.compute.device).eval()
-    loader = DataLoader(_Images(samples), batch_size=32, num_workers=context.compute.workers)
+    on_gpu = context.compute.device == "cuda"
+    loader = DataLoader(_Images(samples), batch_size=_ROWS, num_workers=context.compute.workers, pin_memory=on_gpu)
+    rows = BatchSize(_ROWS, context.features.identity.label)
     context.progress.phase("encode", len(samples))
     store: tuple[Tensor, ...] = ()
     start = 0
     with torch.no_grad():
         for images in loader:
-            maps = pyramid(images.to(context.compute.device))
-            store = store or tuple(torch.empty((len(samples), *one.shape[1:]), dtype=dtype) for one in maps)
-            for kept, one in zip(store, maps, strict=True):
-                kept[start : start + len(images)] = one.to("cpu", dtype)
-            start += len(images)
+            moved = images.to(context.compute.device, non_blocking=True)
+            for maps in rows.pieces(partial(_maps_of, pyramid, moved), len(images)):
+                store = store or tuple(torch.empty((len(samples), *one.shape[1:]), dtype=dtype) for one in maps)
+                for kept, one in zip(store, maps, strict=True):
+                    kept[start : start + len(one)] = one.to("cpu", dtype)
+                start += len(maps[0])
             context.progress.advance(len(images))
     return FeatureItems(samples, store)
+
+
+def _maps_of(pyramid: MethodPyramid, images: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
+    maps: tuple[Tensor, ...] = pyramid(images_of(images[start:stop], pyramid.preprocess))
+    return maps
 
 
 class _Images(Dataset):  # type: ignore[type-arg]

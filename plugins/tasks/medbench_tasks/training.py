@@ -2,6 +2,9 @@
 
 `fit` validates, keeps the best weights, stops early, survives a kill at any moment and goes on from the last validation
 as if nothing had happened; `predict` runs the trained model over a dataset. Everything is kept in the trial's ``work_dir``.
+
+In a process group (`medbench.executors.ranks`) all processes call both, with the same data and the same model: each trains on
+its share of every batch, validates and answers its share of the batches, and gets the results of all.
 """
 
 from __future__ import annotations
@@ -13,16 +16,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import torch
-from mmengine.dataset import DefaultSampler
-from mmengine.dist import init_dist, is_distributed
+from mmengine.dist import is_distributed
 from mmengine.runner import set_random_seed
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from medbench_tasks.pyramid import FeatureItems, collate
+from medbench_tasks.training_batches import DealtBatches, TrainingBatches
 from medbench_tasks.training_hooks import Keeper, Reporter
 from medbench_tasks.training_optimiser import optimiser_of, schedule_of
 from medbench_tasks.training_runner import QuietRunner
+from medbench_tasks.training_shares import SharedEvaluator, check_divides, gathered, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +85,6 @@ def fit(
     rule: Literal["greater", "less"],
     scope: str,
     context: TrialContext,
-    launcher: str = "none",
     save_seconds: float = SAVE_SECONDS,
 ) -> FitReport:
     """Train ``model`` as ``context.recipe`` (a `TrainingRecipe`) says; it then holds the weights of its best validation.
@@ -91,12 +94,11 @@ def fit(
     that is the same after a resumption. ``metric`` names its results with its prefix, and ``monitor`` is one of these
     names; a value that is not finite counts as no improvement. ``scope`` is ``mmdet`` or ``mmseg``. Training state is
     written at most every ``save_seconds``, so that is what a kill can cost.
-    Raises `TrialError` where the loss stops being finite, `UsageError` for a precision that the device lacks, and
-    `StoreError` where the disk does not take the training state.
+    Raises `TrialError` where the loss stops being finite, `UsageError` for a precision that the device lacks or a batch that
+    the processes cannot share, and `StoreError` where the disk does not take the training state.
     """
     recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
-    if launcher != "none" and not is_distributed():
-        init_dist(launcher)
+    check_divides(recipe.batch_size, len(train))  # type: ignore[arg-type]
     started = time.monotonic()
     torch.backends.cudnn.deterministic = True  # else two runs of one seed on a GPU differ
     keeper = Keeper(
@@ -113,8 +115,8 @@ def fit(
             device=torch.device(context.compute.device),
             model=model,
             work_dir=str(context.work_dir / "mmengine"),
-            train_dataloader=_train_loader(train, recipe, context),
-            val_dataloader=_eval_loader(valid, recipe.batch_size, context.compute),
+            train_dataloader=_loader(train, TrainingBatches(train, recipe, context.seed), context.compute),  # type: ignore[arg-type]
+            val_dataloader=_loader(valid, _dealt(valid, recipe), context.compute, keep_workers=True),
             train_cfg={
                 "by_epoch": True,
                 "max_epochs": recipe.epochs,
@@ -122,15 +124,15 @@ def fit(
                 "val_begin": min(recipe.validate_from, recipe.epochs),
             },
             val_cfg={},
-            val_evaluator=[metric],
+            val_evaluator=SharedEvaluator(metric, recipe.batch_size) if is_distributed() else [metric],
             optim_wrapper=optimiser_of(model, recipe, context.compute),
             param_scheduler=schedule_of(recipe) or None,
             default_hooks={"checkpoint": None},
             custom_hooks=[keeper, Reporter(context.progress, monitor=monitor, epochs=recipe.epochs, seed=context.seed)],
             default_scope=scope,
-            launcher=launcher,
+            launcher="pytorch" if is_distributed() else "none",
             randomness={"seed": context.seed},
-            env_cfg={"cudnn_benchmark": False, "dist_cfg": {"backend": _backend(context.compute)}},
+            env_cfg={"cudnn_benchmark": False},
             experiment_name=f"medbench-{uuid4().hex}",
         )
         try:
@@ -153,45 +155,40 @@ def predict(
     """Yield (index, data sample with predictions) for every item of ``dataset``, in order, in eval mode without gradients."""
     recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
     model.to(context.compute.device).eval()
-    loader = _eval_loader(dataset, recipe.batch_size, context.compute)
+    batches = _dealt(dataset, recipe)
+    loader = iter(_loader(dataset, batches, context.compute))
     context.progress.phase(phase, len(dataset))  # type: ignore[arg-type]
     index = 0
-    for batch in loader:
-        with torch.no_grad():
-            outputs = model.test_step(batch)  # type: ignore[operator]
+    for _ in range(batches.rounds):
+        outputs = _answers(model, next(loader, None))
+        if is_distributed():
+            outputs = in_order(gathered(outputs), recipe.batch_size)
         for output in outputs:
             yield index, output
             index += 1
         context.progress.advance(len(outputs))
 
 
-def _train_loader(
-    dataset: Dataset[Any] | DenseSamples, recipe: TrainingRecipe, context: TrialContext
-) -> DataLoader[Any]:
-    size = len(dataset)  # type: ignore[arg-type]
-    # BatchNorm cannot take a batch of one value per channel, so a last batch of a single sample is always left out.
-    partial_goes = recipe.drop_last or size % recipe.batch_size == 1
-    return _loader(
-        dataset,
-        recipe.batch_size,
-        DefaultSampler(dataset, shuffle=True, seed=context.seed),
-        context.compute,
-        drop_last=partial_goes and size > recipe.batch_size,
-    )
+def _answers(model: nn.Module, batch: Any) -> list[Any]:
+    """The model's answers to a batch; none where another process has the last one."""
+    if batch is None:
+        return []
+    with torch.no_grad():
+        return list(model.test_step(batch))  # type: ignore[operator]
 
 
-def _eval_loader(dataset: Dataset[Any] | DenseSamples, batch_size: int, compute: Compute) -> DataLoader[Any]:
-    return _loader(dataset, batch_size, DefaultSampler(dataset, shuffle=False, round_up=False), compute)
+def _dealt(dataset: Dataset[Any] | DenseSamples, recipe: TrainingRecipe) -> DealtBatches:
+    return DealtBatches(dataset, recipe.batch_size)  # type: ignore[arg-type]
 
 
 def _loader(
     dataset: Dataset[Any] | DenseSamples,
-    batch_size: int,
-    sampler: DefaultSampler,
+    batches: Sampler[list[int]],
     compute: Compute,
     *,
-    drop_last: bool = False,
+    keep_workers: bool = False,
 ) -> DataLoader[Any]:
+    """``keep_workers`` is for what is the same in every epoch: workers learn an epoch's number when they start."""
     # No workers for features in memory: passing them between processes costs more than reading them.
     workers = 0 if isinstance(dataset, FeatureItems) else compute.workers
     if workers > 0:
@@ -199,13 +196,9 @@ def _loader(
         torch.multiprocessing.set_sharing_strategy("file_system")
     return DataLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=sampler,
+        batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
-        drop_last=drop_last,
+        persistent_workers=keep_workers and workers > 0,
+        pin_memory=torch.device(compute.device).type == "cuda",
     )
-
-
-def _backend(compute: Compute) -> str:
-    return "nccl" if torch.device(compute.device).type == "cuda" else "gloo"

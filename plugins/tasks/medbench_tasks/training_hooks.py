@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from mmengine.dist import is_main_process
+from mmengine.dist import all_reduce, get_rank, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import set_random_seed
 
 from medbench.errors import TrialError
 from medbench.files import write_atomically
+from medbench_tasks.training_shares import broadcast_buffers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from medbench.protocols import PhaseReporter
 
 _PRIME = 7919
+_RANK_PRIME = 104_729
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Keeper(Hook):  # type: ignore[misc]
     mmengine's own hooks save before the validation of an epoch and forget how long there was no improvement, so that a
     resumed run would differ from one that was never killed; here the state after a validation is the unit. It is one
     file, which appears whole or not at all, is written at most every ``save_seconds`` and at the end, and is read with the
-    weights-only unpickler. A disk that does not take it raises `StoreError`.
+    weights-only unpickler. A disk that does not take it raises `StoreError`. Of several processes the first one writes, and
+    all read.
     """
 
     priority = "VERY_LOW"
@@ -86,6 +89,10 @@ class Keeper(Hook):  # type: ignore[misc]
         runner.train_loop._epoch = self.state.epoch
         runner.train_loop._iter = self.state.iter
         self._content = {}
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Let all processes validate the same model."""
+        broadcast_buffers(runner.model.buffers())
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Compare, stop if patience ran out, and save if it is time."""
@@ -151,11 +158,14 @@ class Reporter(Hook):  # type: ignore[misc]
         self._progress.phase("train", self._epochs)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Make an epoch's randomness depend on its number alone, whatever ran before it in this process."""
+        """Make an epoch's randomness depend on its number alone, whatever ran before it in this process.
+
+        Of several processes each draws its own, so that dropout does not repeat itself over the shares of a batch.
+        """
         if runner.epoch > self._told:
             self._progress.advance(runner.epoch - self._told)
         self._told = runner.epoch + 1
-        set_random_seed((self._seed + _PRIME * (runner.epoch + 1)) % 2**32)
+        set_random_seed((self._seed + _PRIME * (runner.epoch + 1) + _RANK_PRIME * get_rank()) % 2**32)
         set_epoch = getattr(runner.train_dataloader.dataset, "set_epoch", None)
         if set_epoch is not None:
             set_epoch(runner.epoch)
@@ -170,7 +180,9 @@ class Reporter(Hook):  # type: ignore[misc]
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Tell the epoch's mean loss beside the last validation."""
-        loss = float(torch.stack(self._losses).mean()) if self._losses else math.nan
+        mean = torch.stack(self._losses).mean() if self._losses else torch.tensor(math.nan)
+        all_reduce(mean, "mean")  # all processes fail together; alone it does nothing
+        loss = float(mean)
         if not math.isfinite(loss):
             raise TrialError(f"the loss is {loss} in epoch {runner.epoch + 1}", fix="lower the recipe's lr")
         score = "" if self._score is None else f" {self._monitor} {self._score:.3f}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import torch
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
+from medbench_tasks.training_batchnorm import share_batchnorm
+
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 
@@ -23,11 +26,20 @@ class QuietRunner(Runner):  # type: ignore[misc]
         super().__init__(**kwargs)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Move the model to the device; mmengine itself would take CUDA wherever there is one."""
-        if self.distributed:
-            wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
-            return wrapped
-        return model.to(self._device)
+        """Move the model to the device; mmengine itself would take CUDA wherever there is one.
+
+        In a process group it is wrapped, and its BatchNorms share their statistics. An encoder may have parts that the loss
+        does not reach (a text tower), so that unused parameters are looked for.
+        """
+        model = model.to(self._device)
+        if not self.distributed:
+            return model
+        share_batchnorm(model, self._device)
+        devices = None if self._device.type == "cpu" else [torch.cuda.current_device()]
+        wrapped: nn.Module = MMDistributedDataParallel(
+            module=model, device_ids=devices, broadcast_buffers=False, find_unused_parameters=True
+        )
+        return wrapped
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """The usual logger, less its console handler."""

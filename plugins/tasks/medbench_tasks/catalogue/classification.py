@@ -221,6 +221,7 @@ def _tasks(one: _Labelled) -> Iterator[TaskSpec]:
         recipes=_reading(one, {"standard": STANDARD_FINE_TUNING, "quick": QUICK_FINE_TUNING, **one.fine_tuning}),
         loader="medbench_tasks.finetuning.protocol:PROTOCOL",
         requires=("mmengine",),
+        distributed=True,
         tags=(*one.tags, "classification", "fine-tuning"),
         **shared,
     )
@@ -246,6 +247,7 @@ def _diagnosis(id: str, title: str, dataset: str, split: str) -> TaskSpec:
         | {"motor": MOTOR_DIAGNOSIS},
         loader="medbench_tasks.finetuning.protocol:PROTOCOL",
         requires=("mmengine",),
+        distributed=True,
         tags=("cxr", "classification", "fine-tuning", "diagnosis"),
     )
 

@@ -49,6 +49,7 @@ def _detection(
         recipes={"standard": STANDARD_DETECTION, "quick": QUICK_DETECTION, **recipes},
         loader="medbench_tasks.detection.protocol:PROTOCOL",
         requires=("mmengine", "mmcv", "mmdet"),
+        distributed=True,
         tags=("cxr", "detection"),
     )
 
@@ -72,6 +73,7 @@ def _segmentation(
         recipes={"standard": STANDARD_SEGMENTATION, "quick": QUICK_SEGMENTATION, **recipes},
         loader="medbench_tasks.segmentation.protocol:PROTOCOL",
         requires=("mmengine", "mmcv", "mmseg"),
+        distributed=True,
         tags=("cxr", "segmentation"),
     )
 

@@ -8,10 +8,11 @@ from mmdet.models.dense_heads import YOLOV3Head
 from mmdet.models.detectors import YOLOV3
 from mmdet.models.necks import YOLOV3Neck
 from mmengine.config import ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
 from medbench_tasks.detection.mgca_head import MGCAYOLOV3Head
 from medbench_tasks.pyramid import MethodPyramid, MoveInputs, SimpleFeaturePyramid
+from medbench_tasks.training_shares import means_over_ranks, sums_over_ranks
 
 if TYPE_CHECKING:
     from medbench_tasks.recipes import DetectionRecipe
@@ -25,19 +26,31 @@ _ANCHORS_AT_416 = (
 _PYRAMID_CHANNELS = 256
 
 
+class SharedYOLOV3(YOLOV3):  # type: ignore[misc]
+    """YOLOv3 whose losses are those of the whole batch where several processes share it."""
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: list[Any]) -> dict[str, list[Tensor]]:
+        """The head's losses by name and scale: mmdet's are sums over the batch, the published ones means over its images."""
+        losses: dict[str, list[Tensor]] = super().loss(batch_inputs, batch_data_samples)
+        mine = [one for scales in losses.values() for one in scales]
+        published = isinstance(self.bbox_head, MGCAYOLOV3Head)
+        shared = iter(means_over_ranks(*mine, images=len(batch_data_samples)) if published else sums_over_ranks(*mine))
+        return {name: [next(shared) for _ in scales] for name, scales in losses.items()}
+
+
 def build_detector(pyramid: MethodPyramid, recipe: DetectionRecipe, num_classes: int) -> YOLOV3:
     """The detector, untrained; boxes go in and come out in pixels of the ``recipe.image_size`` square.
 
     ``pyramid`` gives maps of `STRIDES`, or a single map, on which a `SimpleFeaturePyramid` is trained along.
     """
     neck, strides = _neck(pyramid, list(recipe.neck_channels))
-    detector = YOLOV3(
+    detector = SharedYOLOV3(
         backbone=ConfigDict(type=_given, module=pyramid),
         neck=ConfigDict(type=_given, module=neck),
         bbox_head=_head(recipe, strides, num_classes),
         train_cfg=ConfigDict(assigner=dict(type="GridAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0)),
         test_cfg=_test_cfg(recipe),
-        data_preprocessor=MoveInputs(),
+        data_preprocessor=MoveInputs(pyramid.preprocess),
     )
     if recipe.flavour == "mgca":
         _initialise_as_torch_does(detector.neck, detector.bbox_head)

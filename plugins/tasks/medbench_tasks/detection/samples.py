@@ -11,14 +11,14 @@ from mmengine.structures import InstanceData
 from torch.utils.data import Dataset
 
 from medbench.errors import TrialError
-from medbench_tasks.pixels import SquashedPixels, normalise, preprocess_of
+from medbench_tasks.pixels import SquashedPixels
+from medbench_tasks.training_shares import main_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from medbench.capabilities import Preprocess
     from medbench.manifest import Manifest
     from medbench.protocols import TrialContext
     from medbench.samples import Box
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 
 
 class DetectionSamples(Dataset[Any]):
-    """Items of ``inputs`` (3, S, S) and ``data_samples`` with ``gt_instances`` (``bboxes`` x1, y1, x2, y2; ``labels``).
+    """Items of ``inputs`` (S, S) uint8 and ``data_samples`` with ``gt_instances`` (``bboxes`` x1, y1, x2, y2; ``labels``).
 
     The manifest is left as it is, whatever is read how often (the published dataset rescales its labels in place).
     """
 
-    def __init__(self, manifest: Manifest, pixels: SquashedPixels, preprocess: Preprocess, size: int) -> None:
+    def __init__(self, manifest: Manifest, pixels: SquashedPixels, size: int) -> None:
         self._pixels = pixels
-        self._preprocess = preprocess
         self._size = size
         self._truths = [
             (torch.from_numpy(squashed_boxes(row.boxes or (), row.height, row.width, size)), _labels(row.boxes or ()))
@@ -44,8 +43,9 @@ class DetectionSamples(Dataset[Any]):
     def prepare(cls, manifest: Manifest, part: str, context: TrialContext) -> DetectionSamples:
         """The samples of the trial's ``part``, decoded now."""
         recipe: TrainingRecipe = context.recipe  # type: ignore[assignment]
-        pixels = SquashedPixels.prepare(manifest, part, recipe.image_size, context)
-        return cls(manifest, pixels, preprocess_of(recipe, context.model.preprocess), recipe.image_size)
+        with main_first():
+            pixels = SquashedPixels.prepare(manifest, part, recipe.image_size, context)
+        return cls(manifest, pixels, recipe.image_size)
 
     def __len__(self) -> int:
         return len(self._truths)
@@ -54,8 +54,8 @@ class DetectionSamples(Dataset[Any]):
         return {"inputs": self.image(index), "data_samples": self.target(index)}
 
     def image(self, index: int) -> torch.Tensor:
-        """(3, S, S) float32, normalised as the recipe says."""
-        return normalise(self._pixels[index], self._preprocess)
+        """(S, S) uint8."""
+        return torch.from_numpy(self._pixels[index])
 
     def target(self, index: int) -> DetDataSample:
         """The truth in the square's pixels; ``scale_factor`` is 1, so that predictions come in the same frame."""

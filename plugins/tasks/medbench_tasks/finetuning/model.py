@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medbench.preprocessing import normalised
 from medbench_tasks.precision import autocast_on
+from medbench_tasks.training_shares import sums_over_ranks
 
 if TYPE_CHECKING:
     from medbench.capabilities import Preprocess
@@ -66,7 +67,7 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
         features = inputs[0] if isinstance(inputs, tuple) else self.encode(inputs)
         logits = self.head(features).float()
         if mode == "loss":
-            return {"loss": masked_loss(logits, data_samples, self._kind)}
+            return {"loss": shared_loss(logits, data_samples, self._kind)}
         return list(logits.cpu()) if mode == "predict" else logits
 
     def encode(self, pixels: Tensor) -> Tensor:
@@ -118,13 +119,25 @@ def masked_loss(logits: Tensor, truth: Tensor, kind: Kind) -> Tensor:
 
     0, without gradient, where all is masked.
     """
+    total, count = _masked_sums(logits, truth, kind)
+    return total / count.clamp(min=1)
+
+
+def shared_loss(logits: Tensor, truth: Tensor, kind: Kind) -> Tensor:
+    """`masked_loss` over the batch of all processes, of which this one has the rows given."""
+    total, count = sums_over_ranks(*_masked_sums(logits, truth, kind))
+    return total / count.clamp(min=1)
+
+
+def _masked_sums(logits: Tensor, truth: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    """The sum of the losses, and how many they are."""
     known = truth >= 0
     if kind == "multi-class":
         rows = known.all(dim=1)
         losses = cross_entropy(logits, truth.clamp(min=0).argmax(dim=1), reduction="none") * rows
-        return losses.sum() / rows.sum().clamp(min=1)
+        return losses.sum(), rows.sum()
     losses = binary_cross_entropy_with_logits(logits, truth.clamp(min=0).to(logits.dtype), reduction="none") * known
-    return losses.sum() / known.sum().clamp(min=1)
+    return losses.sum(), known.sum()
 
 
 def probabilities(logits: Tensor, kind: Kind) -> Tensor:

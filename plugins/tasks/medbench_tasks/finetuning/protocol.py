@@ -99,6 +99,7 @@ def _read(context: TrialContext, recipe: FineTuningRecipe) -> _Data:
     from medbench_tasks.finetuning.frames import aspects_of, evaluation_frame, source_frame
     from medbench_tasks.finetuning.samples import ImageItems, feature_items
     from medbench_tasks.pixels import FramedPixels
+    from medbench_tasks.training_shares import main_first
 
     target = settle(context.task.target or Target(kind="auto"), context.dataset)
     frame = evaluation_frame(recipe, context.features.preprocess)
@@ -109,11 +110,14 @@ def _read(context: TrialContext, recipe: FineTuningRecipe) -> _Data:
         truth = truth_of(manifest, target, recipe)
         augmented = part == "train" and recipe.augment != "none"
         if recipe.encoder_stays and not augmented:
-            features = context.features.encode(manifest, preprocess=frame)
+            with main_first():
+                features = context.features.encode(manifest, preprocess=frame)
             width = features.shape[1]
             items: Dataset[Any] = feature_items(features, truth)
         else:
-            pixels = FramedPixels.prepare(manifest, part, source_frame(recipe, frame) if augmented else frame, context)
+            kept = source_frame(recipe, frame) if augmented else frame
+            with main_first():
+                pixels = FramedPixels.prepare(manifest, part, kept, context)
             aspects = aspects_of(manifest, frame, recipe)
             augmentation = Augmentation(recipe, frame.crop, context.seed, aspects) if augmented else None
             items = ImageItems(pixels, truth, augmentation)

@@ -37,11 +37,11 @@ class CroppedSamples(SegmentationSamples):
             return super().__getitem__(index)
         generator = np.random.default_rng((self._augment_seed, self._epoch, index))
         pixels, mask = crop_and_flip(self._pixels[index], self._large_masks[index], self._size, generator)
-        return {"inputs": self._tensor(pixels), "data_samples": self._element(mask)}
+        return {"inputs": torch.from_numpy(pixels), "data_samples": self._element(mask)}
 
     def image(self, index: int) -> Tensor:
-        """(3, S, S) float32, the whole image squashed, normalised as the recipe says."""
-        return self._tensor(squash(self._pixels[index], self._size))
+        """(S, S) uint8, the whole image squashed."""
+        return torch.from_numpy(squash(self._pixels[index], self._size))
 
 
 def crop_and_flip(

@@ -26,10 +26,11 @@ class BinarySegmentor(EncoderDecoder):
 
     def __init__(self, pyramid: MethodPyramid | ImageAndMaps, loss: str, width: int) -> None:
         config = resunet_config if isinstance(pyramid, ImageAndMaps) else head_config
+        preprocess = (pyramid.pyramid if isinstance(pyramid, ImageAndMaps) else pyramid).preprocess
         super().__init__(
             backbone=ConfigDict(type=_as_given, module=pyramid),
             decode_head=config(pyramid.channels, pyramid.strides, loss, width),
-            data_preprocessor=MoveInputs(),
+            data_preprocessor=MoveInputs(preprocess),
             test_cfg=ConfigDict(mode="whole"),
         )
 

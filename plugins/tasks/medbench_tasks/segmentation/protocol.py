@@ -103,12 +103,14 @@ def _read(context: TrialContext, recipe: SegmentationRecipe) -> _Data:
     from medbench_tasks.pixels import SquashedPixels
     from medbench_tasks.segmentation.cropping import SOURCE, CroppedSamples
     from medbench_tasks.segmentation.samples import SegmentationSamples
+    from medbench_tasks.training_shares import main_first
 
     def samples(manifest: Manifest, part: Part, augment_seed: int | None = None) -> SegmentationSamples:
         crops = augment_seed is not None and recipe.augmentation == "crop"
         kind, size = (CroppedSamples, SOURCE) if crops else (SegmentationSamples, recipe.image_size)
-        pixels = SquashedPixels.prepare(manifest, part, size, context)
-        return kind(manifest, pixels, context.model.preprocess, recipe, context.progress, augment_seed=augment_seed)
+        with main_first():
+            pixels = SquashedPixels.prepare(manifest, part, size, context)
+        return kind(manifest, pixels, recipe, context.progress, augment_seed=augment_seed)
 
     train, valid, test = (annotated(getattr(context, part), part) for part in PARTS)
     if recipe.balance_train:

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from medbench.capabilities import Preprocess
 from medbench.manifest import Manifest
 from medbench.masks import encode_mask
 from medbench.protocols import PhaseReporter
 from medbench.samples import Mask
-from medbench_tasks.pixels import SquashedPixels, normalise, preprocess_of
+from medbench_tasks.pixels import SquashedPixels
 from medbench_tasks.segmentation.framed import framed_masks
 from medbench_tasks.segmentation.frames import shift_scale_rotate
 from medbench_tasks.segmentation.recipe import SegmentationRecipe
@@ -34,7 +33,6 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
         self,
         manifest: Manifest,
         pixels: SquashedPixels,
-        preprocess: Preprocess,
         recipe: SegmentationRecipe,
         progress: PhaseReporter,
         *,
@@ -42,7 +40,6 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
     ) -> None:
         self.manifest = manifest
         self._pixels = pixels
-        self._preprocess = preprocess_of(recipe, preprocess)
         self._size = recipe.image_size
         self._progress = progress
         self._masks = framed_masks(manifest, recipe, progress)
@@ -57,15 +54,15 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
             return {"inputs": self.image(index), "data_samples": self.target(index)}
         generator = np.random.default_rng((self._augment_seed, self._epoch, index))
         pixels, mask = shift_scale_rotate(self._pixels[index], self.mask(index), generator)
-        return {"inputs": self._tensor(pixels), "data_samples": self._element(mask)}
+        return {"inputs": torch.from_numpy(pixels), "data_samples": self._element(mask)}
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the augmentations of that epoch from now on; workers that start afterwards follow."""
         self._epoch = epoch
 
     def image(self, index: int) -> Tensor:
-        """(3, S, S) float32, normalised as the recipe says, never augmented."""
-        return self._tensor(self._pixels[index])
+        """(S, S) uint8, never augmented."""
+        return torch.from_numpy(self._pixels[index])
 
     def target(self, index: int) -> SegDataSample:
         """The mask as ``gt_sem_seg`` (1, S, S) float32, never augmented."""
@@ -78,9 +75,6 @@ class SegmentationSamples(Dataset):  # type: ignore[type-arg]
     def truth(self, index: int) -> Mask:
         """The mask that metrics compare with: true where `mask` is above one half."""
         return encode_mask(self.mask(index) > 0.5)
-
-    def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
-        return normalise(pixels, self._preprocess)
 
     def _element(self, mask: NDArray[np.float32]) -> SegDataSample:
         shape = (self._size, self._size)
