@@ -12,6 +12,8 @@ import msgspec
 
 from medbench import errors, hookspecs, settings
 from medbench.cli import cli
+from medbench.cli.data import data_command
+from medbench.cli.run import run_command
 from medbench.records import SCHEMA, MetricValue, Provenance, Record, Subset
 from medbench.registry import Registry
 from tests.docs.pages import ROOT
@@ -51,10 +53,13 @@ def test_every_hook_is_on_the_page_of_trackers_or_of_plugins() -> None:
 
 def test_every_setting_stands_in_the_table_with_its_variable_and_option() -> None:
     rows = [line for line in page("reference/settings.md").splitlines() if line.startswith("| `[")]
+    commands = [run_command, data_command.commands["prepare"]]
+    options = {name for command in commands for option in command.params for name in option.opts}
     for section, keys in settings._SECTIONS.items():
-        for key in keys:
+        for key, name in keys.items():
             row = next(line for line in rows if line.startswith(f"| `[{section}] {key}` |"))
-            assert f"`MEDBENCH_{key.upper()}` | `--{key}` |" in row
+            assert f"`MEDBENCH_{name.upper()}` | `--" in row
+            assert re.search(r"`(--[\w-]+)`", row)[1] in options  # type: ignore[index]
     for section in settings._OPEN_SECTIONS:
         assert any(line.startswith((f"| `[{section}]", f"| `[{section}.")) for line in rows), section
     known = {f"[{section}] {key}" for section, keys in settings._SECTIONS.items() for key in keys}

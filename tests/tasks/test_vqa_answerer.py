@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from vqa_toys import FUSION, WHAT, TinyAnswerer, blob_sample, context_of, draw_blob, manifest_of
 
-from medbench import batches
+from medbench import manifest
 from medbench.errors import StoreError, TrialError
 from medbench.images import read_region
 from medbench_tasks.vqa.protocol import PROTOCOL
@@ -86,7 +86,7 @@ def test_a_picture_is_decoded_once_for_all_its_questions(tmp_path: Path, monkeyp
         read.append(path.name)
         return read_region(path, *arguments, **named)
 
-    monkeypatch.setattr(batches, "read_region", counted)
+    monkeypatch.setattr(manifest, "read_region", counted)
     context = context_of(tmp_path, replace(BRIEF, batch_size=3), model=TinyAnswerer())
     mixed = context.test.take([*range(0, 40, 2), *range(1, 40, 2)])  # an image's two questions lie far apart
     outcome = PROTOCOL.run(replace(context, test=mixed))
