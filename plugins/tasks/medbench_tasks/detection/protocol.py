@@ -34,6 +34,7 @@ class DetectionProtocol:
         Rows without box annotations are left out. Raises `TrialError` where a part has none annotated or where the loss
         stops being finite; `ImageError` names an image that cannot be read.
         """
+        _ = context.model  # weights that cannot be used are told before mmdet is imported, ten seconds sooner
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it could not import
             from mmdet.utils import register_all_modules
 

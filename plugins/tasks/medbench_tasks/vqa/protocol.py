@@ -155,6 +155,17 @@ def _read(context: TrialContext, recipe: VqaRecipe) -> _Parts:
     )
 
 
+def _check_net(context: TrialContext) -> None:
+    """Raise `UsageError` where the method has no net to fine-tune, before what trains one is imported."""
+    from medbench.capabilities import QuestionLearner
+
+    if not isinstance(context.model, QuestionLearner):
+        raise UsageError(
+            f"{context.features.identity.label} has no net of its own to fine-tune on questions",
+            fix="use the recipe 'standard' or 'fusion'",
+        )
+
+
 def _answer(
     context: TrialContext, recipe: VqaRecipe, parts: _Parts
 ) -> tuple[Answered, AnswerSpace | TypedSpaces | None]:
@@ -165,6 +176,7 @@ def _answer(
 
     way = _way(context, recipe)
     if way == "two-heads":
+        _check_net(context)
         from medbench_tasks.vqa.two_heads import two_head_answers
 
         spaces = spaces_by_type(parts.train, recipe.min_count)

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import Dataset
 
-from medbench.capabilities import QuestionLearner
-from medbench.errors import UsageError
 from medbench_tasks.training import fit, predict, seed_everything, training_notes
 from medbench_tasks.vqa.answered import Answered
 from medbench_tasks.vqa.validation import MONITOR, TargetAtBest
@@ -53,7 +51,7 @@ def two_head_answers(
 ) -> Answered:
     """Fine-tune on ``train``, choose the epoch on ``valid``, answer ``test``; a type without answers gets ''.
 
-    Raises `UsageError` where the method has no such net, and `TrialError` where training fails.
+    The method has the form of a `QuestionLearner`. Raises `TrialError` where training fails.
     """
     net = _net_of(context, recipe, spaces)
     items = [_items(context, part, spaces, net) for part in (train, valid, test)]
@@ -143,11 +141,6 @@ class AskedItems(Dataset):  # type: ignore[type-arg]
 
 
 def _net_of(context: TrialContext, recipe: VqaRecipe, spaces: TypedSpaces) -> QuestionNet:
-    if not isinstance(context.model, QuestionLearner):
-        raise UsageError(
-            f"{context.features.identity.label} has no net of its own to fine-tune on questions",
-            fix="use the recipe 'standard' or 'fusion'",
-        )
     seed_everything(context.seed)
     net = context.model.question_net(
         max(1, len(spaces.closed)),
