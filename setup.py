@@ -33,6 +33,7 @@ setup(
         "medbench.leaderboard",
         "medbench.pixels",
         "medbench.report",
+        "medbench.specs",
         "medbench.tables",
         "medbench.testing",
         "medbench_methods",

@@ -10,12 +10,16 @@ from generate.writing import page_file
 from medbench.registry import Registry
 
 API = {
-    "specs": "What a plugin says of a method, a dataset or a task",
+    "specs.methods": "What a plugin says of a method",
+    "specs.datasets": "What a plugin says of a dataset",
+    "specs.tasks": "What a plugin says of a task, its metrics and recipes (all three are found in `medbench.specs`)",
     "capabilities": "What a model can do",
     "protocols": "What a task implements",
     "samples": "What a dataset's reader hands over",
     "manifest": "A dataset as one table",
     "features": "What a frozen encoder says of a dataset",
+    "forward": "A frozen encoder over many pictures",
+    "one_pass": "A trunk that is run once a batch",
     "checkpoints": "Reading weights without executing code",
     "records": "The result of a trial",
     "replicates": "Replicates in records, and paired tests",
