@@ -9,9 +9,10 @@ from pathlib import Path
 
 from medbench.fitting import fit_to_image
 from medbench.manifest import ImageFacts
-from medbench.pixels.decoding import Decoded, Wanted, decode, in_threads, wanted_of
+from medbench.pixels.decoding import Decoded, Wanted, decode, wanted_of
 from medbench.pixels.keeper import Keeper
 from medbench.pixels.sources import Stamp
+from medbench.pixels.threads import in_threads
 from medbench.protocols import PhaseReporter
 from medbench.samples import Problem, Region, Sample
 

@@ -52,7 +52,7 @@ class ManifestInfo(msgspec.Struct, frozen=True):
     """What `medbench.preparation` found, kept as JSON beside the manifest's Parquet.
 
     ``sha256`` is the content's hash, which enters keys; ``table_sha256`` that of the Parquet file, by which it is checked,
-    and ``sources_sha256`` that of the list of its image files.
+    and ``sources_sha256`` that of the names and contents of its image files (`medbench.pixels.sources.digest_of`).
 
     ``side`` is what pictures of a longer shorter side are read at (0: none is reduced), ``reduced`` how many are, and
     ``largest`` the longest shorter side of any; older manifests do not say the last.
@@ -106,8 +106,11 @@ class DatasetFiles:
 
     @property
     def side_to_prepare(self) -> int:
-        """What larger pictures are reduced to: as the user says, else as the dataset does; 0: nothing."""
-        return (self.spec.pixel_side or 0) if self.side is None else self.side
+        """What larger pictures are reduced to: as the user says, else as last time, else as the dataset says; 0: nothing."""
+        if self.side is not None:
+            return self.side
+        before = self._last_info()
+        return (self.spec.pixel_side or 0) if before is None else before.side
 
     @property
     def phantom(self) -> bool:
@@ -132,12 +135,18 @@ class DatasetFiles:
 
         Where the user asks for no side, what was prepared counts, whatever its side.
         """
-        try:
-            info = msgspec.json.decode(self.info_path.read_bytes(), type=ManifestInfo)
-        except (OSError, ValueError, msgspec.MsgspecError):  # a spoilt byte need not even be text
+        info = self._last_info()
+        if info is None:
             return None
         fresh = info.format == FORMAT and info.dataset_version == self.spec.version and self.table_path.is_file()
         return info if fresh and self._is_of_side(info) and info.signature == self.signature() else None
+
+    def _last_info(self) -> ManifestInfo | None:
+        """What the last preparation found, whatever has changed since."""
+        try:
+            return msgspec.json.decode(self.info_path.read_bytes(), type=ManifestInfo)
+        except (OSError, ValueError, msgspec.MsgspecError):  # a spoilt byte need not even be text
+            return None
 
     def _is_of_side(self, info: ManifestInfo) -> bool:
         """Whether its pictures are those of the side asked for: two sides that reduce nothing are the same."""

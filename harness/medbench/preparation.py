@@ -5,10 +5,10 @@ What is wrong is reported and passed over; only a dataset that could not give a 
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import pyarrow as pa
@@ -18,13 +18,13 @@ from medbench.audit import audit, intensity, label_counts, part_sizes
 from medbench.checking import Checked, check_images, picture_sizes
 from medbench.checkpoints import sha256_of
 from medbench.datasets import DatasetFiles, ManifestInfo, ProblemGroup
-from medbench.errors import MissingDataError
+from medbench.errors import MissingDataError, StoreError
 from medbench.files import write_atomically, write_bytes_atomically
 from medbench.loading import resolve
 from medbench.manifest import ImageFacts, Manifest
 from medbench.pixels import sources
 from medbench.pixels.decoding import wanted_of
-from medbench.pixels.keeping import Keeping, Say, keeping, say_nothing
+from medbench.pixels.keeping import Keeping, Say, keeping, say_nothing, wanted_of_manifest
 from medbench.pixels.places import folder_of, mark_used
 from medbench.pixels.reducing import reduced_size
 from medbench.pixels.sources import Sources, Stamp
@@ -54,23 +54,27 @@ def prepare(
     allow_incomplete: bool = False,
     force: bool = False,
     side: int | None = None,
+    lacking: ManifestInfo | None = None,
     say: Say = say_nothing,
 ) -> ManifestInfo:
     """Make the manifest of a dataset, write it to the cache, and keep its pixels where that is wanted and there is room.
 
     What is kept already is not decoded again, unless ``force`` drops it first. ``side`` is in place of the files' own.
+    ``lacking`` is of a manifest that is sound, only its pixels are not kept: where they cannot be, it is given back at once.
     Raises as `examine` does, and `StoreError` where pixels were always to be kept and the disk does not take them: the
     manifest is then made.
     """
     files.require()
     with keeping(files, files.side_to_prepare if side is None else side, say, force=force) as pass_:
+        if lacking is not None and not pass_.allowed:
+            return lacking
         examined = _examined(files, progress, pass_, allow_incomplete)
         pass_.settle()
         write_atomically(files.table_path, lambda path: manifest_files.write_table(examined.table, path))
         listed = sources.build((name, stamp, facts.sha256) for name, (stamp, facts) in examined.files.items())
         write_bytes_atomically(files.sources_path, listed.tobytes())
         info = msgspec.structs.replace(
-            examined.info, table_sha256=sha256_of(files.table_path), sources_sha256=sha256_of(files.sources_path)
+            examined.info, table_sha256=sha256_of(files.table_path), sources_sha256=sources.digest_of(listed)
         )
         write_bytes_atomically(files.info_path, msgspec.json.format(msgspec.json.encode(info)))
         pass_.finish(listed, info)
@@ -165,9 +169,10 @@ def check_losses(raw: RawDataset, checked: Checked, dataset: str, root: str, *, 
 
 def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
     """The prepared manifest. Raises `MissingDataError` where it is damaged or no longer what ``info`` says."""
-    _check_whole(files.table_path, info.table_sha256, info)
-    if info.sources_sha256:  # older manifests have none
-        _check_whole(files.sources_path, info.sources_sha256, info)
+    if not is_whole(files, info):
+        raise MissingDataError(
+            f"the manifest of {info.dataset} is damaged", fix=f"medbench data prepare {info.dataset}"
+        )
     kept = None if files.pixels is None else folder_of(files.pixels, info.side)
     if kept is not None:
         mark_used(kept)
@@ -181,17 +186,37 @@ def load(files: DatasetFiles, info: ManifestInfo) -> Manifest:
         box_names=files.spec.box_names,
         colour=files.spec.colour,
         side=info.side,
-        sources=Sources(files.sources_path, files.root, info.dataset) if info.sources_sha256 else None,
-        kept=None if kept is None else KeptPixels(kept),
+        sources=_sources_of(files, info) if info.sources_sha256 else None,
+        kept=None if kept is None else KeptPixels(kept, files.spec.colour),
     )
 
 
-def _check_whole(path: Path, sha256: str, info: ManifestInfo) -> None:
-    if not path.is_file() or sha256_of(path) != sha256:
-        raise MissingDataError(
-            f"the manifest of {info.dataset} is damaged",
-            fix=f"medbench data prepare {info.dataset} --force",
-        )
+def _sources_of(files: DatasetFiles, info: ManifestInfo) -> Sources:
+    return Sources(files.sources_path, files.root, info.dataset, info.sources_sha256)
+
+
+def is_whole(files: DatasetFiles, info: ManifestInfo) -> bool:
+    """Whether the manifest's files are those that ``info`` speaks of; older manifests have no list of sources."""
+    table, listed = files.table_path, files.sources_path
+    if not table.is_file() or sha256_of(table) != info.table_sha256:
+        return False
+    return not info.sources_sha256 or (
+        listed.is_file() and sources.digest_of(sources.read(listed)) == info.sources_sha256
+    )
+
+
+def sources_hold(files: DatasetFiles, info: ManifestInfo, progress: PhaseReporter) -> bool:
+    """Whether every image file of a whole manifest is as it was; new times of the same bytes are noted, for later reads."""
+    if not info.sources_sha256:
+        return True
+    listed = sources.read(files.sources_path)
+    names = [file.path for file in wanted_of_manifest(files)]
+    present = sources.renewed(listed, files.root, progress.track(names, "check", len(names)))
+    changed = present is not None and present.tobytes() != listed.tobytes()
+    if present is not None and changed and is_whole(files, info):  # no other process has prepared it meanwhile
+        with contextlib.suppress(StoreError):  # of a cache that is read-only; every process then hashes them again
+            write_bytes_atomically(files.sources_path, present.tobytes())
+    return present is not None
 
 
 def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:

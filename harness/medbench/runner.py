@@ -18,6 +18,7 @@ from medbench.foresight import foreseen_needs
 from medbench.identity import ModelIdentity, loader_code
 from medbench.loading import resolve
 from medbench.models import load_model
+from medbench.pixels.remarks import remarks_on
 from medbench.plan import PlannedTrial
 from medbench.protocols import PhaseReporter, TaskProtocol, TrialContext, TrialOutcome
 from medbench.provenance import provenance_of
@@ -57,6 +58,7 @@ class Manifests:
     registry: Registry
     settings: Settings
     _read: dict[str, Manifest] = field(default_factory=dict)
+    _remarked: set[str] = field(default_factory=set)
 
     def get(self, dataset: str) -> Manifest:
         """The manifest of a dataset. Raises `TrialError` where it is not prepared, or its raw files have changed."""
@@ -67,6 +69,12 @@ class Manifests:
                 raise TrialError(f"{dataset} is not prepared", fix=f"medbench data prepare {dataset}")
             self._read[dataset] = preparation.load(files, info)
         return self._read[dataset]
+
+    def remarks(self) -> list[str]:
+        """What cost time in reading them, of each dataset once."""
+        found = {name: remarks_on(manifest) for name, manifest in self._read.items() if name not in self._remarked}
+        self._remarked |= {name for name, lines in found.items() if lines}
+        return [line for lines in found.values() for line in lines]
 
 
 def run_trial(planned: PlannedTrial, manifests: Manifests, progress: PhaseReporter) -> Record:
@@ -153,6 +161,7 @@ def context_of(planned: PlannedTrial, manifests: Manifests, progress: PhaseRepor
         torch.cuda.reset_peak_memory_stats()
         # "fp32" must mean it: convolutions would otherwise round to 10 bits, matrix products (by default) would not.
         torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
+    work_dir = settings.results / ".work" / str(planned.key)
     features = Features(
         identity=model_identity(trial, planned.checkpoint),
         load=lambda: load_model(trial.choice, settings, seed=trial.seed, needed=_needed(trial)),
@@ -161,6 +170,7 @@ def context_of(planned: PlannedTrial, manifests: Manifests, progress: PhaseRepor
         progress=progress,
         capabilities=trial.choice.variant.capabilities,
         text_files=planned.texts,
+        fallback=work_dir / "features",
     )
     context = TrialContext(
         task=trial.task,
@@ -172,7 +182,7 @@ def context_of(planned: PlannedTrial, manifests: Manifests, progress: PhaseRepor
         test=parts.test,
         seed=trial.seed,
         compute=compute,
-        work_dir=settings.results / ".work" / str(planned.key),
+        work_dir=work_dir,
         progress=progress,
     )
     features.beside = partial(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medbench import preparation
+from medbench.cli import data
 from medbench.datasets import DatasetFiles, ManifestInfo, locate
 from medbench.manifest import Manifest
 from medbench.progress import Reporter
@@ -38,6 +40,16 @@ SPEC = DatasetSpec(
 
 
 @dataclass
+class Said(Reporter):
+    """Keeps what it is told."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@dataclass
 class Toy:
     """The dataset's root, its samples, and what preparing it said."""
 
@@ -52,11 +64,21 @@ class Toy:
         return locate(replace(SPEC, colour=self.colour), replace(where, **settings))
 
     def prepare(self, force: bool = False, **settings: Any) -> ManifestInfo:
+        with self._reader():
+            return preparation.prepare(self.files(**settings), Reporter(), force=force, say=self.said.append)
+
+    def command(self, **settings: Any) -> ManifestInfo:
+        """As ``medbench data prepare``: only what is not done."""
+        with self._reader():
+            return data.prepared(self.files(**settings), Said(self.said), force=False, allow_incomplete=False)
+
+    @contextmanager
+    def _reader(self) -> Iterator[None]:
         module = types.ModuleType(READER)
         module.read = lambda root: RawDataset(samples=tuple(self.samples), splits={})  # type: ignore[attr-defined]
         sys.modules[READER] = module
         try:
-            return preparation.prepare(self.files(**settings), Reporter(), force=force, say=self.said.append)
+            yield
         finally:
             del sys.modules[READER]
 

@@ -23,13 +23,15 @@ def test_the_estimate_is_the_size_of_what_is_then_kept(tmp_path: Path) -> None:
     assert estimate.estimate(toy.root, [Wanted("gone.png", (None,))], colour=False).bytes_at(0) == 0
 
 
-def test_a_large_dataset_is_sampled_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_large_dataset_files_are_drawn_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(estimate, "header_size", lambda path: looked.append(path.name) or (10, 10))
-    found = estimate.estimate(tmp_path, [Wanted(f"{number:04}", (None,)) for number in range(1000)], colour=False)
-    assert len(looked) == 250
-    assert sorted(looked)[-1] == "0996"
-    assert found.bytes_at(0) == 100_000
+    by_turns = [(10, 10), (100, 100)]
+    monkeypatch.setattr(estimate, "header_size", lambda path: looked.append(path.name) or by_turns[int(path.name) % 2])
+    wanted = [Wanted(f"{number:04}", (None,)) for number in range(1000)]
+    found = estimate.estimate(tmp_path, wanted, colour=False)
+    assert len(set(looked)) == 300
+    assert found == estimate.estimate(tmp_path, wanted, colour=False)
+    assert found.bytes_at(0) == pytest.approx(500 * 10_100, rel=0.1), "also where the files' order is regular"
 
 
 def test_a_smaller_side_is_offered_where_it_would_help() -> None:

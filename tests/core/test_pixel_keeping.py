@@ -21,7 +21,7 @@ from medbench.pixels.places import lock_of
 from medbench.pixels.shards import ShardWriter
 from medbench.progress import Reporter
 from medbench.samples import Sample
-from tests.core.pixel_toys import Toy, draw, study
+from tests.core.pixel_toys import Said, Toy, draw, study
 
 
 @pytest.fixture
@@ -196,13 +196,6 @@ def test_another_side_is_made_from_the_full_pixels(toy: Toy, decoded: list[str])
     assert toy.files().info() == info, "what was prepared last counts"
 
 
-def test_folders_of_older_raw_files_are_removed(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy.prepare()
-    monkeypatch.setattr("medbench.datasets.DatasetFiles.signature", lambda files: "other raw files")
-    toy.prepare(pixel_side=9)
-    assert folders(toy) == ["9"]
-
-
 def test_a_second_process_waits_and_then_decodes_nothing(toy: Toy, decoded: list[str]) -> None:
     toy.prepare()
     del decoded[:]
@@ -272,18 +265,10 @@ def test_verifying_reads_at_the_side_that_was_prepared(toy: Toy, monkeypatch: py
         toy.load().row(0).pixels()
 
 
-class _Said(Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.lines.append(text)
-
-
 def test_verify_counts_the_kept_pictures_of_every_side_and_names_a_damaged_one(toy: Toy) -> None:
     toy.prepare()
     info = toy.prepare(pixel_side=9)
-    said = _Said()
+    said = Said()
     assert data.kept_are_sound(toy.files(), info, said)
     assert said.lines == [
         "drawn: 7 pictures kept at side 9, all sound",
@@ -295,7 +280,7 @@ def test_verify_counts_the_kept_pictures_of_every_side_and_names_a_damaged_one(t
     path.write_bytes(content)
     assert not data.kept_are_sound(toy.files(), info, said)
     assert said.lines[2] == (
-        "drawn: 7 pictures kept at side 9, 1 damaged (first: a.png) - medbench data prepare drawn --force"
+        "drawn: 7 pictures kept at side 9, 1 damaged (first: a.png); their shards are dropped - medbench data prepare drawn"
     )
 
 

@@ -43,7 +43,7 @@ def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomp
         for files in places:
             try:
                 say_problems(
-                    _prepared(files, reporter, force=force, allow_incomplete=allow_incomplete), reporter.message
+                    prepared(files, reporter, force=force, allow_incomplete=allow_incomplete), reporter.message
                 )
             except MedbenchError as error:
                 code = error.exit_code
@@ -51,19 +51,20 @@ def prepare_command(datasets: str, settings: Settings, force: bool, allow_incomp
     return code
 
 
-def _prepared(files: DatasetFiles, reporter: Reporter, *, force: bool, allow_incomplete: bool) -> ManifestInfo:
+def prepared(files: DatasetFiles, reporter: Reporter, *, force: bool, allow_incomplete: bool) -> ManifestInfo:
     """Prepare it, or only keep its pixels, unless that was done."""
     from medbench.pixels.keeping import lacks_pixels
-    from medbench.preparation import prepare
+    from medbench.preparation import is_whole, prepare, sources_hold
 
     say = reporter.message
     info = files.info() if files.present and not force else None
-    if info is None:
-        return prepare(files, reporter, allow_incomplete=allow_incomplete, force=force, say=say)
+    if info is None or not is_whole(files, info) or not sources_hold(files, info, reporter):
+        side = None if info is None else info.side
+        return prepare(files, reporter, allow_incomplete=allow_incomplete, force=force, side=side, say=say)
     if not lacks_pixels(files, info, say):
         return info
     incomplete = allow_incomplete or info.samples < info.expected_samples  # it was allowed before
-    return prepare(files, reporter, allow_incomplete=incomplete, side=info.side, say=say)
+    return prepare(files, reporter, allow_incomplete=incomplete, side=info.side, lacking=info, say=say)
 
 
 @data_command.command("verify", context_settings={"ignore_unknown_options": True})
@@ -117,22 +118,30 @@ def status_command(datasets: str, settings: Settings, as_json: bool) -> None:
 
 
 def kept_are_sound(files: DatasetFiles, info: ManifestInfo, reporter: Reporter) -> bool:
-    """Look at every kept picture, at whatever side, and say what was found."""
-    from medbench.pixels.places import sides_of
-    from medbench.pixels.store import verify
+    """Look at every kept picture, at whatever side, and say what was found; damaged shards are dropped, to be made again."""
+    from medbench.pixels.keeping import drop_shards
+    from medbench.pixels.places import read_state, sides_of
+    from medbench.pixels.store import flaw, verify
 
     sound = True
     for folder in sides_of(files.pixels) if files.pixels is not None else []:
+        state = read_state(folder)
+        prepared = files.pixels is not None and folder == folder_of(files.pixels, info.side)
+        wrong = flaw(folder, state) if prepared and state is not None else ""
         looked = [one for one in reporter.track(verify(folder), "verify")]
-        damaged = [one.path for one in looked if not one.sound]
-        side = folder.name.rpartition("-")[2]
-        found = f"{info.dataset}: {len(looked):,} pictures kept at side {side}"
+        damaged = [one for one in looked if not one.sound]
+        found = f"{info.dataset}: {len(looked):,} pictures kept at side {folder.name.rpartition('-')[2]}"
+        fix = f"medbench data prepare {info.dataset}"
         if damaged:
-            sound = False
-            fix = f"medbench data prepare {info.dataset} --force"
-            reporter.message(f"{found}, {len(damaged):,} damaged (first: {damaged[0]}) - {fix}")
+            told = f"{len(damaged):,} damaged (first: {damaged[0].path})"
+            if drop_shards(folder, {one.shard for one in damaged}):
+                fix += "" if prepared or state is None else f" --side {state.side}"
+                reporter.message(f"{found}, {told}; their shards are dropped - {fix}")
+            else:
+                reporter.message(f"{found}, {told} - {fix} --force")
         else:
-            reporter.message(f"{found}, all sound")
+            reporter.message(f"{found}, but {wrong} - {fix}" if wrong else f"{found}, all sound")
+        sound = sound and not damaged and not wrong
     return sound
 
 

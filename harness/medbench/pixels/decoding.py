@@ -1,15 +1,11 @@
-"""Decoding a dataset's files, each once, in threads, with no more of them in memory than are in flight."""
+"""Decoding a dataset's files, each once."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +18,8 @@ from medbench.pixels.reducing import reduced
 from medbench.pixels.sources import Stamp, stamp_of
 from medbench.samples import Problem, Region, Sample
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
 Pixels = NDArray[np.uint8]
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A file's facts, its stamp before it was read, and its pictures as they are to be kept, where they are."""
+    """A file's facts, its stamp before and after it was read, and its pictures as they are to be kept, where they are."""
 
     facts: ImageFacts
     stamp: Stamp
@@ -71,10 +65,19 @@ def decode(root: Path, file: Wanted, *, side: int, colour: bool, keep: bool) -> 
 
     Facts are of the grey pixels, also of an image in colour, which is then decoded twice.
     """
-    path = root / file.path
-    stamp = _stamp(root, file.path)
-    if isinstance(stamp, Problem):
-        return stamp
+    before = _stamp(root, file.path)
+    for _ in range(_TRIES):
+        if isinstance(before, Problem):
+            return before
+        found = _decoded(root / file.path, before, file, side=side, colour=colour, keep=keep)
+        after = _stamp(root, file.path)
+        if after == before:
+            return found
+        before = after  # it was written to meanwhile: pixels, hash and stamp need not be of one file
+    return Problem("unreadable-image", Path(file.path).name, "the file changes while it is read")
+
+
+def _decoded(path: Path, stamp: Stamp, file: Wanted, *, side: int, colour: bool, keep: bool) -> Decoded | Problem:
     try:
         grey = read_grey(path)
     except ImageError as error:
@@ -88,22 +91,6 @@ def decode(root: Path, file: Wanted, *, side: int, colour: bool, keep: bool) -> 
         return Decoded(facts, stamp)
     regions = file.fitted(facts.height, facts.width)
     return Decoded(facts, stamp, tuple((region, reduced(_cut(whole, region), side)) for region in regions))
-
-
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """``work`` of each item, in order; few more are under way than there are threads."""
-    threads = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(max_workers=threads)
-    under_way: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            under_way.append(pool.submit(work, item))
-            if len(under_way) > 2 * threads:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _stamp(root: Path, image: str) -> Stamp | Problem:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medbench.pixels.decoding import Wanted, in_threads
+from medbench.pixels.decoding import Wanted
 from medbench.pixels.places import in_words
 from medbench.pixels.reducing import reduced_size
+from medbench.pixels.threads import in_threads
 
 SAMPLED = 300
 SHARE = 0.8
@@ -34,9 +36,9 @@ class Estimate:
 
 
 def estimate(root: Path, files: Sequence[Wanted], *, colour: bool) -> Estimate:
-    """Look at the headers of up to `SAMPLED` files, spread evenly; none that cannot be read counts."""
-    step = max(1, -(-len(files) // SAMPLED))
-    looked = in_threads(lambda file: (file, header_size(root / file.path)), files[::step])
+    """Look at the headers of up to `SAMPLED` files, drawn by chance, the same each time; none that cannot be read counts."""
+    drawn = random.Random(0).sample(files, min(SAMPLED, len(files)))
+    looked = in_threads(lambda file: (file, header_size(root / file.path)), drawn)
     sizes = [
         (height, width) if region is None else (region.height, region.width)
         for file, size in looked

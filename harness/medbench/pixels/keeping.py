@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from medbench.datasets import DatasetFiles, ManifestInfo
 from medbench.errors import StoreError
+from medbench.pixels import sources
 from medbench.pixels.decoding import Wanted
 from medbench.pixels.estimate import SHARE, Estimate, at_side, estimate, free_room, say_declined, say_estimate
 from medbench.pixels.keeper import Keeper
 from medbench.pixels.places import FORMAT, State, folder_of, in_words, lock_of, read_state, sides_of, size_of
+from medbench.pixels.shards import bytes_of, drop_shard
+from medbench.pixels.store import flaw
 from medbench.samples import Region
 
 Say = Callable[[str], None]
@@ -29,18 +32,18 @@ def say_nothing(text: str) -> None:
 
 
 class Keeping:
-    """The keeping of one dataset's pixels during one `medbench.preparation.prepare`."""
+    """The keeping of one dataset's pixels during one `medbench.preparation.prepare`; unless ``allowed`` none are kept."""
 
     def __init__(self, files: DatasetFiles, side: int, say: Say, *, allowed: bool) -> None:
         self.side = side
+        self.allowed = allowed
         self._files = files
         self._say = say
-        self._allowed = allowed
         self._keeper: Keeper | None = None
 
     def keeper(self, wanted: Sequence[Wanted]) -> Keeper | None:
         """Say how much room ``wanted`` takes; who keeps it, or None where it is not kept."""
-        if not self._allowed or not wanted or self._files.pixels is None:
+        if not self.allowed or not wanted or self._files.pixels is None:
             return None
         spec = self._files.spec
         found = estimate(self._files.root, wanted, colour=spec.colour)
@@ -48,38 +51,42 @@ class Keeping:
         if not _is_room(self._files, found, self.side):
             self._say(say_declined(spec.id, found, self.side))
             return None
-        of = State(FORMAT, spec.id, self.side, spec.colour)
+        of = State(FORMAT, spec.id, self.side, spec.colour, root=str(self._files.root.resolve()))
         full = folder_of(self._files.pixels, 0)
-        self._keeper = Keeper(folder_of(self._files.pixels, self.side), of, full if _is_of(full, of) else None)
+        self._keeper = Keeper(
+            folder_of(self._files.pixels, self.side),
+            of,
+            full if is_of(full, self._files) else None,
+            sources.read(self._files.sources_path),
+        )
         return self._keeper
 
     def settle(self) -> None:
-        """After the pass: where the disk was full, give the room back, unless pixels are always to be kept."""
+        """After the pass: where the disk was full, give back the room that it took, unless pixels are always to be kept."""
         if self._keeper is not None and self._keeper.error is not None and self._files.keeping != "always":
-            self._keeper.abandon()
+            which = "those that are not kept yet" if self._keeper.abandon() else "images"
             self._say(
-                f"{self._files.spec.id}: pixels are not kept ({_reason(self._keeper)}); images are decoded whenever they"
+                f"{self._files.spec.id}: pixels are not kept ({_reason(self._keeper)}); {which} are decoded whenever they"
                 f" are read - {_MENDS}"
             )
             self._keeper = None
 
     def finish(self, listed: NDArray[Any], info: ManifestInfo) -> None:
-        """The manifest is written: its pictures can be read. Folders of raw files as they were before are removed.
+        """The manifest is written: its pictures can be read. Folders that this dataset can no longer use are removed.
 
         Raises `StoreError` where pixels were always to be kept and are not.
         """
         keeper = self._keeper
         if keeper is None:
             return
-        keeper.finish(listed, signature=info.signature, manifest=info.sha256)
+        keeper.finish(listed, manifest=info.sha256)
         self.settle()
         if keeper.error is not None and self._keeper is not None:
             message = f"the pixels of {info.dataset} are not all kept: {_reason(keeper)}; its manifest is made"
             raise StoreError(message, fix=_MENDS)
         if self._keeper is not None and self._files.pixels is not None:
             for folder in sides_of(self._files.pixels):
-                state = read_state(folder)
-                if state is None or state.signature != info.signature:
+                if not is_of(folder, self._files):
                     shutil.rmtree(folder, ignore_errors=True)  # the next preparation tries again
             kept = in_words(size_of(keeper.folder))
             self._say(f"{info.dataset}: {kept} of pixels kept {at_side(self.side)}")
@@ -96,7 +103,8 @@ def keeping(files: DatasetFiles, side: int, say: Say, *, force: bool = False) ->
 
     Where the folder cannot be written nothing is kept; raises `StoreError` then if it always is to be.
     """
-    if files.pixels is None or files.keeping == "never":
+    never = files.keeping == "never"
+    if files.pixels is None or (never and not (force and sides_of(files.pixels))):
         yield Keeping(files, side, say, allowed=False)
         return
     lock = filelock.FileLock(lock_of(files.pixels))
@@ -115,7 +123,7 @@ def keeping(files: DatasetFiles, side: int, say: Say, *, force: bool = False) ->
         say(f"{files.spec.id}: pixels are not kept ({files.pixels.parent}: {error.strerror})")
         yield Keeping(files, side, say, allowed=False)
         return
-    pass_ = Keeping(files, side, say, allowed=True)
+    pass_ = Keeping(files, side, say, allowed=not never)
     try:
         yield pass_
     finally:
@@ -124,13 +132,18 @@ def keeping(files: DatasetFiles, side: int, say: Say, *, force: bool = False) ->
 
 
 def lacks_pixels(files: DatasetFiles, info: ManifestInfo, say: Say) -> bool:
-    """Whether a dataset is prepared, its pixels are to be kept, and are not; where there is no room, that is said."""
+    """Whether a dataset is prepared, its pixels are to be kept, and are not; where there is no room, that is said.
+
+    Looks at the index and the length of each shard, not at pixels.
+    """
     if files.pixels is None or files.keeping == "never":
         return False
-    state = read_state(folder_of(files.pixels, info.side))
-    if state is not None and state.index and state.manifest == info.sha256:
+    folder = folder_of(files.pixels, info.side)
+    state = read_state(folder)
+    kept = state is not None and is_of(folder, files) and state.index and state.manifest == info.sha256
+    if state is not None and kept and not flaw(folder, state):
         return False
-    wanted = _wanted_of_manifest(files)
+    wanted = wanted_of_manifest(files)
     found = estimate(files.root, wanted, colour=files.spec.colour)
     if not wanted or _is_room(files, found, info.side):
         return bool(wanted)
@@ -138,7 +151,19 @@ def lacks_pixels(files: DatasetFiles, info: ManifestInfo, say: Say) -> bool:
     return False
 
 
-def _wanted_of_manifest(files: DatasetFiles) -> list[Wanted]:
+def drop_shards(folder: Path, shards: Collection[int]) -> bool:
+    """Remove shards, to be made again; false where another process holds the folder, or it cannot be written."""
+    try:
+        with filelock.FileLock(lock_of(folder.with_name(folder.name.rpartition("-")[0])), timeout=0):
+            for shard in shards:
+                drop_shard(folder, shard)
+            return not any(bytes_of(folder, shard).exists() for shard in shards)
+    except (OSError, filelock.Timeout):
+        return False
+
+
+def wanted_of_manifest(files: DatasetFiles) -> list[Wanted]:
+    """Every file of a prepared dataset that could be used, and its pictures."""
     table = pq.read_table(files.table_path, columns=["image", "region", "previous", "others"])
     found: dict[str, dict[Region | None, None]] = {}
     for batch in table.to_batches(max_chunksize=4096):
@@ -158,9 +183,10 @@ def _is_room(files: DatasetFiles, found: Estimate, side: int) -> bool:
     return needed <= SHARE * free_room(files.pixels)
 
 
-def _is_of(folder: Path, of: State) -> bool:
+def is_of(folder: Path, files: DatasetFiles) -> bool:
+    """Whether a folder is of this dataset, in a form that it can use."""
     state = read_state(folder)
-    return state is not None and (state.dataset, state.colour) == (of.dataset, of.colour)
+    return state is not None and (state.dataset, state.colour) == (files.spec.id, files.spec.colour)
 
 
 def _acquire(lock: filelock.FileLock, files: DatasetFiles, say: Say) -> None:

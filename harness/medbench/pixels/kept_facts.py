@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,29 @@ class KeptFacts:
     """The parts of a folder as columns, looked up by file."""
 
     def __init__(self, folder: Path) -> None:
-        parts = [part for part in read_parts(folder) if _bytes_there(folder, part)]
-        tables = [part.table for part in parts]
+        tables = [part.table for part in read_parts(folder) if part.whole]
         self._table = pa.concat_tables(tables).combine_chunks() if tables else SCHEMA.empty_table()
         keys = np.array([_key(path) for path in self._table.column("path").to_pylist()], np.uint64)
         self._order = np.argsort(keys, kind="stable")
         self._keys = keys[self._order]
 
-    def find(self, file: Wanted, stamp: Stamp) -> ImageFacts | None:
-        """The file's facts, where all its pictures are kept as they are in the file of that stamp."""
+    def find(self, file: Wanted, stamp: Stamp, sha256: Callable[[], str]) -> ImageFacts | None:
+        """The file's facts, where all its pictures are kept as they are in the file of that stamp.
+
+        A file of another stamp and the same size may be the same: ``sha256`` is then asked for its hash.
+        """
         key = np.uint64(key_of(file.path))
         name = file.path.encode(errors="surrogateescape")
         first, last = (int(np.searchsorted(self._keys, key, side)) for side in ("left", "right"))
-        rows: list[dict[str, Any]] = [
+        of_file: list[dict[str, Any]] = [
             row
             for row in self._table.take(pa.array(self._order[first:last])).to_pylist()
-            if (row["source_size"], row["source_time"]) == stamp and row["path"] == name
+            if row["source_size"] == stamp.size and row["path"] == name
         ]
+        rows = [row for row in of_file if row["source_time"] == stamp.time]
+        if of_file and not rows:
+            present = bytes.fromhex(sha256())
+            rows = [row for row in of_file if row["sha256"] == present]
         if not rows:
             return None
         facts = _facts(rows[-1])
@@ -46,21 +52,18 @@ class KeptFacts:
         return facts if asked <= held else None
 
 
-def build_index(folder: Path, sources: NDArray[Any]) -> tuple[NDArray[Any], list[Part]]:
+def build_index(folder: Path, sources: NDArray[Any]) -> tuple[NDArray[Any], set[str]]:
     """The index (of `medbench.pixels.store.DTYPE`) of what is kept of the files in ``sources`` as they are there.
 
-    With it, the parts that hold nothing of these any more.
+    With it, the names of the files that it points into; no other part is of use.
     """
-    pieces: list[NDArray[Any]] = []
-    stale: list[Part] = []
-    for part in read_parts(folder):
-        current = _current(part, sources)
-        if not len(current):
-            stale.append(part)
-        pieces.append(current)
+    parts = {part.number: part for part in read_parts(folder) if part.whole}
+    pieces = [_current(part, sources) for part in parts.values()]
     rows = np.concatenate(pieces) if pieces else np.zeros(0, DTYPE)
     backwards = rows[::-1]  # of a picture that was kept twice the last one counts
-    return backwards[np.unique(backwards["key"], return_index=True)[1]], stale
+    index = backwards[np.unique(backwards["key"], return_index=True)[1]]
+    used = [parts[number] for number in np.unique(index["shard"]).tolist()]
+    return index, {part.path.name for part in used} | {bytes_of(folder, part.number).name for part in used}
 
 
 def _current(part: Part, sources: NDArray[Any]) -> NDArray[Any]:
@@ -103,13 +106,3 @@ def _facts(row: dict[str, Any]) -> ImageFacts:
 
 def _key(path: bytes) -> int:
     return key_of(path.decode(errors="surrogateescape"))
-
-
-def _bytes_there(folder: Path, part: Part) -> bool:
-    """A part whose pixels were removed, or cut short, is made again."""
-    ends: Sequence[int] = [
-        row["offset"] + row["height"] * row["width"] * row["channels"]
-        for row in part.table.select(["offset", "height", "width", "channels"]).to_pylist()
-    ]
-    path = bytes_of(folder, part.number)
-    return path.is_file() and path.stat().st_size >= max(ends, default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -15,34 +16,43 @@ from medbench.files import write_bytes_atomically
 FORMAT = 1
 """Rises when kept pixels of an older medbench must be made again, also where its decoders gave other numbers."""
 STATE = "store.json"
-INDEX = "index.raw"
 
 
 class State(msgspec.Struct, frozen=True):
     """What a folder of kept pixels is of.
 
-    ``signature`` is that of the raw files, and ``manifest`` the content hash, that the index was made for; ``index`` is the
-    XXH3-128 of the index, '' while the first pass is under way.
+    ``manifest`` is the content hash that the index was made for; ``index`` is the XXH3-128 of the index, by which it is
+    named too, '' while the first pass is under way. ``root`` is where the raw files lie ('' where an older medbench did not
+    say).
     """
 
     format: int
     dataset: str
     side: int
     colour: bool
-    signature: str = ""
     manifest: str = ""
     index: str = ""
     pictures: int = 0
+    root: str = ""
+
+    @property
+    def index_name(self) -> str:
+        """The file of the index: another one for other content, so that this state never speaks of a half-replaced one."""
+        return f"index-{self.index}.raw"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptStore:
-    """One folder: the dataset ('' where it does not say), its bytes on the disk, and when it was last used (a time stamp)."""
+    """One folder: the dataset ('' where it does not say), its bytes on the disk, and when it was last used (a time stamp).
+
+    ``root`` is where the raw files lay that it was made from, '' where it does not say.
+    """
 
     folder: Path
     dataset: str
     size: int
     used: float
+    root: str = ""
 
 
 def folder_of(base: Path, side: int) -> Path:
@@ -83,11 +93,13 @@ def mark_used(folder: Path) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of its files; 0 where it is not there."""
-    if not folder.is_dir():
-        return 0
-    with os.scandir(folder) as found:
-        return sum(one.stat().st_size for one in found if one.is_file())
+    """Bytes of its files; 0 where it is not there. A file that goes meanwhile does not count."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        for one in found:
+            with contextlib.suppress(FileNotFoundError):
+                size += one.stat().st_size
+    return size
 
 
 def in_words(size: int) -> str:
@@ -105,8 +117,10 @@ def stores(cache: Path) -> list[KeptStore]:
         if not folder.is_dir():
             continue
         state = read_state(folder)
-        used = (folder / STATE if state is not None else folder).stat().st_mtime
-        found.append(KeptStore(folder, state.dataset if state is not None else "", size_of(folder), used))
+        dataset, root = ("", "") if state is None else (state.dataset, state.root)
+        with contextlib.suppress(FileNotFoundError):  # another process has just removed it
+            used = (folder / STATE if state is not None else folder).stat().st_mtime
+            found.append(KeptStore(folder, dataset, size_of(folder), used, root))
     return sorted(found, key=lambda one: (-one.used, one.folder.name))
 
 

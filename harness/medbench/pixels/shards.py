@@ -127,6 +127,21 @@ def bytes_of(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.bin"
 
 
+def drop_shard(folder: Path, number: int) -> None:
+    """Remove a shard and what is said of it, as far as the disk lets it go."""
+    for path in (*folder.glob(f"{number:06d}-*.parquet"), bytes_of(folder, number)):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def is_whole(folder: Path, number: int, length: int) -> bool:
+    """Whether a shard has at least ``length`` bytes."""
+    try:
+        return bytes_of(folder, number).stat().st_size >= length
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one shard holds: a table of `SCHEMA`."""
@@ -134,6 +149,15 @@ class Part:
     number: int
     path: Path
     table: pa.Table
+
+    @property
+    def whole(self) -> bool:
+        """Whether its pixels are there and not cut short; what they are is not looked at."""
+        ends = [
+            row["offset"] + row["height"] * row["width"] * row["channels"]
+            for row in self.table.select(["offset", "height", "width", "channels"]).to_pylist()
+        ]
+        return is_whole(self.path.parent, self.number, max(ends, default=0))
 
 
 def read_parts(folder: Path) -> Iterator[Part]:
@@ -148,6 +172,8 @@ def read_parts(folder: Path) -> Iterator[Part]:
             continue
         if xxhash.xxh3_128_hexdigest(data) != match[2]:
             continue
-        table = pq.read_table(io.BytesIO(data))
+        # Not by Arrow's threads: one that still lets go of Python's bytes while the interpreter ends aborts the process.
+        with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
+            table = file.read(use_threads=False)
         if table.schema == SCHEMA:
             yield Part(int(match[1]), path, table)
