@@ -23,6 +23,7 @@ class Scripted:
 
     made: list[Scripted]
     script: list[list[Event]]
+    dies: bool
     log: list[str]
 
     def __init__(self, seat: Seat, settings: str) -> None:
@@ -51,7 +52,10 @@ class Scripted:
         return told
 
     def death(self) -> str | None:
-        return None
+        return "killed" if self.dies else None
+
+    def last_words(self) -> str:
+        return ""
 
     def dismiss(self) -> None:
         self.log.append(f"{self.name} is dismissed")
@@ -64,7 +68,7 @@ class Scripted:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Scripted]]:
-    Scripted.made, Scripted.script, Scripted.log = [], [], []
+    Scripted.made, Scripted.script, Scripted.log, Scripted.dies = [], [], [], False
     monkeypatch.setattr(pool, "Member", Scripted)
     yield Scripted
 
@@ -96,3 +100,16 @@ def test_what_a_thread_tells_of_a_trial_that_has_ended_is_passed_over(
 ) -> None:
     scripted.script = [[Started("1"), ended("1"), Phase("1", "late", None)], [Phase("1", "later", None), ended("2")]]
     assert run(settings) == [("1", "finished"), ("2", "finished")]
+
+
+def test_a_trial_whose_worker_dies_after_its_record_has_finished(
+    scripted: type[Scripted], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(
+        "medbench.lifecycle.Announcer.announce", lambda self, hook, **arguments: told.append(hook) or []
+    )
+    monkeypatch.setattr(pool, "record_of", lambda planned, settings: "the record")
+    scripted.script, scripted.dies = [[Started("1")], []], True
+    assert run(settings) == [("1", "finished"), ("2", "elsewhere")]
+    assert told == []

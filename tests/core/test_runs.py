@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from medbench.errors import StoreError, UsageError
-from medbench.executors.base import Outcome
+from medbench.errors import StoreError, TrialError, UsageError
+from medbench.executors.base import Outcome, record_of
+from medbench.executors.events import Ended, Event, Steps, Teller, from_bytes, to_bytes
 from medbench.executors.local import LocalExecutor
+from medbench.executors.orders import answer_of
+from medbench.executors.worker import Worker
 from medbench.files import write_bytes_atomically
 from medbench.plan import Plan, Request, build_plan
 from medbench.preparation import prepare
@@ -266,3 +269,40 @@ def test_an_atomic_write_keeps_the_old_content_when_it_fails(tmp_path: Path) -> 
         write_bytes_atomically(tmp_path / "blocked" / "x.json", b"new")
     assert path.read_bytes() == b"old"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["blocked", "file.json"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("scan-\udcff"), TrialError("scan-\udcff"), SystemExit("scan-\udcff")])
+def test_whatever_a_trial_raises_is_its_failure_and_can_be_told(
+    ready: Plan, registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def raise_it(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("medbench.executors.worker.carry_out", raise_it)
+    (failed,) = run(ready, registry, settings)
+    assert (failed.state, failed.exit_code) == ("failed", 1)
+    assert "scan-\\udcff" in failed.message
+    assert str(settings.results.parent) not in failed.message  # trackers hear it
+    ended = Ended(answer_of(failed))
+    assert from_bytes(to_bytes(ended)) == ended
+    if isinstance(error, SystemExit):  # of submitit's, when a job is to be queued again
+        worker = Worker(registry, settings, leaving=lambda raised: raised is error)
+        with pytest.raises(SystemExit):
+            worker.attempt(ready.trials[0], Reporter(), started=lambda: None, wait=False)
+
+
+def test_names_of_files_that_are_no_utf8_can_be_told() -> None:
+    events: list[Event] = []
+    teller = Teller("key", events.append)
+    teller.advance(3, "scan-\udcff")
+    teller.phase("read scan-\udcff")
+    assert events[0] == Steps("key", 3, "scan-\\udcff")
+    assert [from_bytes(to_bytes(event)) for event in events] == events
+
+
+def test_the_record_of_a_trial_is_found_once_it_is_there(ready: Plan, registry: Registry, settings: Settings) -> None:
+    planned = ready.trials[0]
+    assert record_of(planned, settings) is None
+    assert run(ready, registry, settings)[0].record == record_of(planned, settings)
+    ResultStore(settings.results).path("toy-bright", "toy@plain", str(planned.key)).write_bytes(b"{")
+    assert record_of(planned, settings) is None

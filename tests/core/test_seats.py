@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from medbench.cli.run import restrict_devices
 from medbench.errors import UsageError
 from medbench.executors import seats
 from medbench.executors.seats import check_devices, find_seats, gpus_listed, visible_gpus
@@ -42,6 +44,7 @@ def test_more_jobs_than_gpus_share_them_and_several_processes_take_several() -> 
     assert devices(Settings(nproc_per_node=2)) == ["0,1", "2,5"]
     with pytest.raises(UsageError, match=r"^3 jobs of 2 processes need 6 GPUs, 4 are visible - --jobs 2$"):
         find_seats(Settings(jobs=3, nproc_per_node=2), 20)
+    assert devices(Settings(jobs=3, nproc_per_node=2), trials=2) == ["0,1", "2,5"]
 
 
 @pytest.mark.usefixtures("four_gpus")
@@ -51,7 +54,7 @@ def test_one_job_runs_in_this_process() -> None:
         Settings(device="cuda:2"),
         Settings(device="cpu"),
         Settings(nproc_per_node=3),
-        Settings(nproc_per_node=8),
+        Settings(nproc_per_node=4),
     ):
         assert find_seats(settings, 20) == ()
     assert find_seats(Settings(), 1) == ()
@@ -114,3 +117,38 @@ def test_options_that_nothing_reads_are_refused() -> None:
 def test_one_named_gpu_alone_is_well() -> None:
     check_devices(Settings(device="cuda:1", jobs=1))
     check_devices(Settings(device="cuda", jobs=4, nproc_per_node=2, executor="slurm"))
+
+
+@pytest.mark.usefixtures("four_gpus")
+@pytest.mark.parametrize("jobs", [0, 1, 2])
+def test_a_trial_for_which_the_gpus_are_too_few_is_refused_at_once(jobs: int) -> None:
+    wanted = Settings(nproc_per_node=8, jobs=jobs)
+    with pytest.raises(UsageError, match="a trial of 8 processes needs 8 GPUs, 4 are visible - lower --nproc-per-node"):
+        check_devices(wanted)
+    check_devices(Settings(nproc_per_node=8, device="cpu"))
+    check_devices(Settings(nproc_per_node=8, executor="slurm"))
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "left"),
+    [
+        (None, "cuda:1", "1"),
+        ("3, 5", "cuda:1", "5"),
+        ("GPU-a,GPU-b", "cuda:0", "GPU-a"),
+        ("", "cuda:0", None),
+        ("-1", "cuda:0", None),
+        ("0,-1,2", "cuda:2", None),
+    ],
+)
+def test_a_named_gpu_is_one_of_the_visible_ones(
+    visible: str | None, device: str, left: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    if left is None:
+        with pytest.raises(UsageError, match=f"{device} is not among the visible GPUs"):
+            restrict_devices(Settings(device=device))
+    else:
+        restrict_devices(Settings(device=device))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == (visible if left is None else left)

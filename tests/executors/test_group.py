@@ -9,14 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from medbench.errors import MissingDataError, UsageError
-from medbench.executors import group
+from medbench.executors import group, seats
 from medbench.executors.events import Phase, Steps, to_bytes
 from medbench.executors.group import GroupError, carry_out
 from medbench.executors.ranks import FAILED, Failed
@@ -149,15 +151,66 @@ def test_half_a_line_waits_for_its_end() -> None:
 
 def test_what_a_user_can_mend_is_told_before_what_it_made_of_the_others(tmp_path: Path) -> None:
     (tmp_path / group.LOG).write_text("the log")
-    assert "was killed" in str(group._why(tmp_path, 2))
     tell(tmp_path, 0, Failed("RuntimeError: Connection closed by peer", 1, defect=True))
-    defect = group._why(tmp_path, 2)
+    defect = group._why(tmp_path, 1)
     assert isinstance(defect, GroupError)
     assert (str(defect), defect.__notes__) == ("RuntimeError: Connection closed by peer", ["the log"])
     tell(tmp_path, 1, Failed("no room - free some", 3, defect=False))
-    mendable = group._why(tmp_path, 2)
+    mendable = group._why(tmp_path, 1)
     assert isinstance(mendable, MissingDataError)
     assert (str(mendable), mendable.exit_code) == ("no room - free some", 3)
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "E failed (exitcode: -9) local_rank: 0 (pid: 1)\n====\n",
+            "a process of the group was killed by signal 9 (out of memory?)",
+        ),
+        ("E failed (exitcode: 3) local_rank: 1 (pid: 1)\n====\n", "a process of the group ended with exit code 3"),
+        ("Traceback\nImportError: no name\n\n", "torchrun ended with exit code 1: ImportError: no name"),
+        ("", "torchrun ended with exit code 1"),
+    ],
+)
+def test_what_ended_a_group_that_told_nothing_is_in_its_log(tmp_path: Path, log: str, said: str) -> None:
+    (tmp_path / group.LOG).write_text(log)
+    assert str(group._why(tmp_path, 1)).startswith(said)
+
+
+def test_a_record_counts_though_a_process_dies_on_its_way_out(
+    manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = planned_in(manifests)
+
+    @contextmanager
+    def torchrun(folder: Path, processes: int, log: Any) -> Iterator[Any]:
+        single = dataclasses.replace(manifests.settings, nproc_per_node=1)
+        run_trial(planned, Manifests(manifests.registry, single), Phases())
+        yield SimpleNamespace(poll=lambda: -11, returncode=-11)
+
+    monkeypatch.setattr(group, "_torchrun", torchrun)
+    assert carry_out(planned, manifests, Phases()).key == planned.key
+
+
+@pytest.mark.parametrize("given", [None, "3"])
+def test_a_group_shares_the_cores_and_takes_no_modules_from_the_folder_it_is_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nenv\n")
+    python.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(group.sys, "executable", str(python))
+    monkeypatch.setattr(seats.os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in {"", str(tmp_path)}])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    with (tmp_path / "log").open("wb") as log, group._torchrun(tmp_path, 2, log) as process:
+        process.wait(60)
+    said = (tmp_path / "log").read_text().splitlines()
+    assert {"PYTHONSAFEPATH=1", f"OMP_NUM_THREADS={given or 4}"} <= set(said)
 
 
 def tell(folder: Path, rank: int, failed: Failed) -> None:

@@ -22,6 +22,22 @@ def registry(ray_here: Any) -> Registry:
     return Registry.load()
 
 
+def test_the_record_is_that_of_a_local_run(registry: Registry, tmp_path: Path) -> None:
+    from tests.executors.ray_toys import Remembering, draw_toy, ready_trials, settings_in
+
+    alone, spread = settings_in(tmp_path, "alone"), settings_in(tmp_path, "spread")
+    draw_toy(alone)
+    trials = ready_trials(registry, alone, 1)
+    LocalExecutor(registry, alone).run(trials, Remembering())
+    spread.results.mkdir()
+    reporter = Remembering()
+    (outcome,) = RayExecutor(registry, spread).run(trials, reporter)
+    assert outcome.state == "finished"
+    assert told(spread) == told(alone)
+    assert {"started 1/1", "phase train", "finished"} <= set(reporter.lines)
+
+
+@pytest.mark.slow
 def test_the_records_are_those_of_a_local_run_though_a_process_is_killed(registry: Registry, tmp_path: Path) -> None:
     from tests.executors.ray_toys import Remembering, draw_toy, ready_trials, settings_in
 

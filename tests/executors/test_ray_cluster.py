@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import sys
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 
 from medbench.errors import PluginError, UnknownNameError, UsageError
+from medbench.executors import ray, ray_cluster, ray_encode
+from medbench.executors.ledger import Ledger
 from medbench.executors.ray import RayExecutor
 from medbench.executors.ray_cluster import Cluster, Demand, RayOptions, connected, options_of
-from medbench.executors.ray_worker import Post, unseen
+from medbench.executors.ray_worker import Post, _share_threads, unseen
 from medbench.progress import Reporter
 from medbench.registry import Registry
 from medbench.settings import Settings
+from tests.core.test_ledger import planned_trial
 
 CPUS = {"Alive": True, "Resources": {"CPU": 8.0}}
 GPUS = {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 4.0}}
@@ -132,3 +136,72 @@ def test_a_gpu_of_this_machine_means_nothing_to_a_cluster() -> None:
 def test_a_run_with_nothing_to_do_starts_no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert RayExecutor(Registry([]), Settings()).run([], Reporter()) == []
+
+
+def test_encoding_ahead_reserves_one_gpu_whatever_a_training_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cluster(GPUS, options=RayOptions(num_gpus=0.5)).demand_of_one(gpus=True) == Demand(1, 0.5)
+    assert cluster(GPUS, options=RayOptions(num_gpus=4)).demand_of_one(gpus=False) == Demand(1, 0)
+    asked: list[Demand] = []
+    monkeypatch.setattr(ray, "locate", lambda *given: SimpleNamespace(info=lambda: SimpleNamespace(samples=30_000)))
+    monkeypatch.setattr(ray_encode, "encode_ahead", lambda planned, demand, *others: asked.append(demand))
+    several = cluster(GPUS, nproc_per_node=4)
+    ray._encode_large([planned_trial("a", "x", "1")], SimpleNamespace(dataset=str), several, Reporter())  # type: ignore[arg-type]
+    assert asked == [Demand(1, 1)]
+    assert several.slots(asked[0]) == 4
+
+
+def test_a_task_that_is_lost_after_its_record_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "record_of", lambda planned, settings: "the record")
+    planned = planned_trial("a", "x", "1")
+    ledger = Ledger([planned])
+    assert ledger.next("one") is planned
+    run = ray._Run(cluster(CPUS), {}, ledger, Reporter(), SimpleNamespace())  # type: ignore[arg-type]
+    run._begin(planned)
+    run._lose(planned, "WorkerCrashedError")
+    assert [(one.state, one.record) for one in ledger.outcomes] == [("finished", "the record")]
+
+
+@pytest.mark.parametrize(("cpus", "before", "after"), [(8, "8", "4"), (8, "3", "3"), (1, "1", "1"), (0, None, None)])
+def test_a_group_shares_the_threads_that_ray_gave(
+    cpus: int, before: str | None, after: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = SimpleNamespace(get_assigned_resources=lambda: {"CPU": float(cpus)})
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get_runtime_context=lambda: context))
+    monkeypatch.setenv("OMP_NUM_THREADS", before or "")
+    if before is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    _share_threads(2)
+    assert os.environ.get("OMP_NUM_THREADS") == after
+
+
+@pytest.mark.parametrize(
+    ("address", "token", "mode", "seen"),
+    [
+        ("127.0.0.1:1", True, None, "token"),
+        ("127.0.0.1:1", True, "disabled", "disabled"),
+        ("127.0.0.1:1", False, None, None),
+        ("local", False, None, "token"),
+    ],
+)
+def test_a_token_of_this_machine_is_shown_to_a_cluster(
+    address: str, token: bool, mode: str | None, seen: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[str | None] = []
+    library = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=lambda **given: modes.append(os.environ.get("RAY_AUTH_MODE")),
+        shutdown=lambda: None,
+    )
+    monkeypatch.setitem(sys.modules, "ray", library)
+    monkeypatch.setattr(ray_cluster, "_knock", lambda address: None)
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_MODE"):
+        monkeypatch.setenv(name, "")  # as it was, afterwards
+        monkeypatch.delenv(name)
+    if mode is not None:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    path = tmp_path / "auth_token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+    if token:
+        path.write_text("secret")
+    with connected(with_options(address=address)):
+        assert modes == [seen]

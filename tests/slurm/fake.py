@@ -70,7 +70,7 @@ class FakeCluster:
         self.book.add(jobs)
         yield jobs
 
-    def read_queue(self) -> dict[str, JobState] | str:
+    def read_queue(self, others: Collection[int] = ()) -> dict[str, JobState] | str:
         self.looks += 1
         if self.looks in self.blackouts:
             return "slurm_load_jobs error: Unable to contact slurm controller"

@@ -136,7 +136,7 @@ def _job_of(shell: Shell, seed: int) -> str:
     """The id of the job that carries a trial out."""
     folder = shell.folder / "results" / ".slurm"
     for job in json.loads((folder / "jobs.json").read_text()):
-        script = folder / "jobs" / f"{job['id']}_submitted.pkl"
+        script = folder / f"jobs-{os.getuid()}" / f"{job['id']}_submitted.pkl"
         if f'\\"seed\\":{seed}'.encode() in script.read_bytes() or f'"seed":{seed}'.encode() in script.read_bytes():
             return str(job["id"])
     raise AssertionError(f"no job has seed {seed}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -93,15 +95,25 @@ def test_a_signalled_job_is_queued_again_as_it_is_but_not_by_its_children(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     pytest.importorskip("submitit")
-    monkeypatch.setattr("medbench.executors.slurm_job.carry_out", lambda work, registry, settings_text: None)
+    leave: list[Callable[[SystemExit], bool]] = []
+
+    def carry_out(work: Work, registry: Registry, settings_text: str, leaving: Callable[[SystemExit], bool]) -> None:
+        leave.append(leaving)
+
+    monkeypatch.setattr("medbench.executors.slurm_job.carry_out", carry_out)
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     job = TrialJob()
     texts = (settings_to_text(settings), msgspec.json.encode(Work("events", ())).decode())
     job(*texts)
     assert os.environ.pop("OMP_NUM_THREADS") == "3"
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "8")
+    TrialJob()(settings_to_text(dataclasses.replace(settings, nproc_per_node=4)), texts[1])
+    assert os.environ.pop("OMP_NUM_THREADS") == "2"
+    assert not leave[0](SystemExit(-1))
     again = job.checkpoint(*texts)
     assert again is not None
     assert (type(again.function), again.args) == (TrialJob, texts)
+    assert leave[0](SystemExit(-1))
     monkeypatch.setattr(os, "getpid", lambda: 1)
     assert job.checkpoint(*texts) is None

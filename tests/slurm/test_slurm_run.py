@@ -11,9 +11,14 @@ import pytest
 
 from medbench.errors import TrialError
 from medbench.executors.base import Outcome
+from medbench.executors.ledger import Ledger
+from medbench.executors.slurm_book import Job
+from medbench.executors.slurm_job import EventFile, _attempt
 from medbench.executors.slurm_options import SlurmOptions
 from medbench.executors.slurm_run import SlurmRun
 from medbench.executors.slurm_submit import SubmissionError
+from medbench.executors.worker import Worker
+from medbench.lifecycle import Announcer
 from medbench.plan import PlannedTrial
 from medbench.progress import Reporter
 from medbench.registry import Registry
@@ -136,8 +141,7 @@ def test_plugins_hear_of_a_trial_that_was_lost_while_it_ran_and_of_no_other(
     monkeypatch.setattr("medbench.lifecycle.Announcer.announce", announce)
     cluster.fates = ["fail", "die"]
     run(cluster, trials[:1])
-    assert len(heard) == 1
-    assert "job 12_0" in heard[0]
+    assert heard == ["job 12_0 ended as FAILED"]
 
 
 def test_a_record_counts_although_its_job_was_killed_before_it_said_so(cluster: FakeCluster, trials: Trials) -> None:
@@ -233,7 +237,13 @@ def test_old_logs_go_and_those_of_live_jobs_stay(cluster: FakeCluster, trials: T
         os.utime(path, (time.time() - 30 * 86400,) * 2)
     new = cluster.book.logs / "6_0_log.err"
     new.write_text("")
+    told, unread = cluster.book.events_of("a"), cluster.book.events_of("b")
+    for path in (told, unread):
+        path.write_text("")
+        os.utime(path, (time.time() - 30 * 86400,) * 2)
+    cluster.book.add([Job("7_1", "b", (), "b")])
     cluster.book.tidy({"7"})
+    assert unread.exists() and not told.exists()
     assert sorted(cluster.book.logs.iterdir()) == sorted([*old[1:], new])
 
 
@@ -257,3 +267,84 @@ def test_a_results_folder_that_is_not_writable_is_one_line(
     (settings.results / ".slurm").write_text("")
     with pytest.raises(Exception, match=r"cannot write in .* choose another --results"):
         run(cluster, trials)
+
+
+def started(cluster: FakeCluster, trials: Trials, listener: Listener) -> SlurmRun:
+    """A driver that has submitted its jobs and sleeps."""
+    driver = SlurmRun(cluster.registry, cluster.settings, cluster, listener)  # type: ignore[arg-type]
+    driver._ledger, driver._announcer = Ledger(trials), Announcer(cluster.registry, cluster.settings)
+    cluster.book.prepare()
+    driver._take_up()
+    driver._submit()
+    return driver
+
+
+def go_on(driver: SlurmRun) -> list[str]:
+    while not driver._ledger.over:
+        driver._submit()
+        driver._look()
+    return states(driver._ledger.outcomes)
+
+
+def test_a_second_driver_takes_no_word_from_the_first_and_runs_no_failed_trial_again(
+    cluster: FakeCluster, trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_RAISE", "Mean")
+    first = started(cluster, trials, Listener())
+    for _ in range(2):
+        cluster.read_queue()  # the jobs run, their trials fail, and say so
+    assert states(run(cluster, trials)) == ["failed"] * 3
+    assert go_on(first) == ["failed"] * 3
+    assert len(cluster.submitted) == 3
+    assert cluster.book.jobs() == ()
+
+
+def test_a_job_of_another_user_that_the_queue_hides_stays_in_the_book(
+    cluster: FakeCluster, trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = started(cluster, trials[:2], Listener())
+    with monkeypatch.context() as patch:
+        patch.setattr("medbench.executors.slurm_run.read_queue", lambda users: {})
+        patch.setattr("medbench.executors.slurm_run.os.getuid", lambda: os.geteuid() + 1)
+        cluster.book.logs.mkdir()
+        other = SlurmRun(cluster.registry, cluster.settings, cluster, Listener())  # type: ignore[arg-type]
+        other._ledger = Ledger(trials[:2])
+        other._take_up()
+        assert len(other._unsent) == 2
+    assert len(cluster.book.jobs()) == 2
+    again = Listener()
+    assert states(run(cluster, trials[:2], again)) == ["finished"] * 2  # one that it shows is taken up
+    assert "2 jobs of an earlier run taken up" in again.text
+    assert go_on(first) == ["finished"] * 2
+    assert len(cluster.submitted) == 2
+
+
+def test_a_job_whose_other_trials_still_run_stays_in_the_book(cluster: FakeCluster, trials: Trials) -> None:
+    cluster.options = SlurmOptions(poll_s=0.001, trials_per_job=3)
+    cluster.fates = ["slow"]
+    started(cluster, trials, Listener())
+    (job,) = cluster.submitted
+    worker = Worker(cluster.registry, cluster.settings)
+    _attempt(worker, cluster._works[job.id].orders[0], EventFile(cluster.book.events_of(job.events)), wait=False)
+    assert states(run(cluster, trials[:1])) == ["finished"]
+    assert cluster.book.jobs() == (job,)
+    assert states(run(cluster, trials)) == ["finished"] * 3
+    assert cluster.submitted == [job]
+
+
+def test_a_refusal_when_nothing_else_is_under_way_costs_no_outcome(cluster: FakeCluster, trials: Trials) -> None:
+    cluster.fates = ["run", "run", "fail"]
+    cluster.refusals = {2, 3}
+    assert states(run(cluster, trials)) == ["finished"] * 3
+    assert cluster.submissions == 4
+
+
+def test_a_refusal_that_does_not_end_fails_what_is_left(
+    cluster: FakeCluster, trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medbench.executors.slurm_run._REFUSED_S", 0.0)
+    cluster.fates = ["run", "fail", "fail"]
+    cluster.refusals = range(2, 99)
+    outcomes = run(cluster, trials)
+    assert states(outcomes) == ["failed", "failed", "finished"]
+    assert (outcomes[-1].message, outcomes[-1].exit_code) == ("Slurm takes no jobs: too many", 2)

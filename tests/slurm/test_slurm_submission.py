@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from medbench.errors import MedbenchError, PluginError, UnknownNameError, UsageError
+from medbench.errors import MedbenchError, PluginError, StoreError, UnknownNameError, UsageError
 from medbench.executors import slurm_submit
 from medbench.executors.orders import settings_from_text
 from medbench.executors.slurm import SlurmExecutor
@@ -103,6 +103,7 @@ def test_the_script_says_what_the_options_say_and_the_jobs_carry_the_trials(
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
     monkeypatch.setenv("SLURM_CONF", "/somewhere")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in {"", str(Path.cwd())}])
     said: dict[str, Any] = {"partition": "gpu", "account": "me", "time": "1:00", "cpus_per_task": 4, "mem_gb": 1.5}
     chosen = with_options(
         settings, **said, extra="--constraint=a100 --exclusive", setup="module load cuda\nulimit -n 9"
@@ -116,7 +117,7 @@ def test_the_script_says_what_the_options_say_and_the_jobs_carry_the_trials(
         assert f"#SBATCH --{line}\n" in script
     for line in ("array=0-2%2", "exclusive", "requeue", "signal=USR2@90", f"job-name={jobs[0].name}"):
         assert f"#SBATCH --{line}\n" in script
-    assert "\nmodule load cuda\nulimit -n 9\n" in script
+    assert "\nexport PYTHONSAFEPATH=1\nmodule load cuda\nulimit -n 9\n" in script
     assert "--cpus-per-task=4" in script.partition("srun ")[2]
     assert sys.executable in script
     environment = (tools / "environment").read_text()
@@ -132,6 +133,25 @@ def test_the_script_says_what_the_options_say_and_the_jobs_carry_the_trials(
     assert b"toy" not in (book.logs / "7_1_submitted.pkl").read_bytes().replace(work_text.encode(), b"").replace(
         settings_text.encode(), b""
     )
+
+
+def test_nobody_else_may_read_or_change_what_jobs_unpickle(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = JobBook(settings.results / ".slurm")
+    book.prepare()
+    book.logs.chmod(0o755)
+    book.prepare()
+    assert book.logs.stat().st_mode & 0o777 == 0o700
+    theirs = os.getuid() + 1
+    book.logs.rename(book.logs.with_name(f"jobs-{theirs}"))
+    monkeypatch.setattr("medbench.executors.slurm_book.os.getuid", lambda: theirs)
+    with pytest.raises(StoreError, match=f"jobs-{theirs} belongs to another user"):
+        book.prepare()
+
+
+def test_the_queue_is_asked_for_other_users_where_the_machine_knows_them(tools: Path) -> None:
+    (tools / "queue").write_text("")
+    read_queue({0, os.getuid(), 2**30})
+    assert f"--user={','.join(map(str, sorted({0, os.getuid()})))} " in (tools / "asked").read_text()
 
 
 def test_trials_that_share_a_job_are_neighbours_and_arrays_have_a_limit(

@@ -12,7 +12,7 @@ import click
 from medbench.cli.options import Settings, load_registry, print_json, request_options, running_options, settings_options
 from medbench.cli.plan import plan_as_json, show_plan, summarise
 from medbench.errors import MedbenchError, UsageError
-from medbench.executors.seats import check_devices
+from medbench.executors.seats import check_devices, find_seats, until_invalid
 from medbench.lifecycle import Announcer, check_trackers
 from medbench.plan import Plan, Request, build_plan
 from medbench.progress import Reporter, make_reporter
@@ -55,6 +55,8 @@ def run_command(
         _say_blocked(plan, make_reporter(as_json=as_json))
         raise error
     restrict_devices(settings)
+    if settings.executor == "local":  # jobs for which the GPUs are too few are refused before hours of preparation
+        find_seats(settings, len(plan.of_state("ready")))
     with make_reporter(as_json=as_json) as reporter:
         _say_blocked(plan, reporter)
         if plan.unprepared and plan.of_state("ready"):
@@ -81,9 +83,9 @@ def restrict_devices(settings: Settings) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     elif number:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        devices = visible.split(",") if visible else [str(index) for index in range(int(number) + 1)]
+        devices = [str(index) for index in range(int(number) + 1)] if visible is None else until_invalid(visible)
         if int(number) >= len(devices):
-            raise UsageError(f"cuda:{number} is not among the visible GPUs ({visible})", fix="medbench doctor")
+            raise UsageError(f"cuda:{number} is not among the visible GPUs ('{visible}')", fix="medbench doctor")
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[int(number)]
 
 

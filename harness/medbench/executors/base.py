@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from medbench.errors import StoreError
 from medbench.plan import PlannedTrial
 from medbench.protocols import PhaseReporter
 from medbench.records import Record
+from medbench.settings import Settings
+from medbench.store import ResultStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,16 @@ class Executor(Protocol):
         trials from running (no cluster, no library); what was computed by then is in the results folder.
         """
         ...
+
+
+def record_of(planned: PlannedTrial, settings: Settings) -> Record | None:
+    """The trial's record where it is there: a worker may die between its record and its word.
+
+    What is wrong with one that cannot be read is for the trial's next try to say.
+    """
+    where = (planned.trial.task.id, planned.trial.choice.id, str(planned.key))
+    try:
+        record = ResultStore(settings.results).read(*where)
+    except StoreError:
+        return None
+    return record if record.key == planned.key else None

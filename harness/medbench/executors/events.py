@@ -63,6 +63,11 @@ class Held(msgspec.Struct, frozen=True, tag=True):
 Event = Started | Phase | Steps | Held | Ended
 
 
+def encodable(text: str) -> str:
+    """A text that can be sent as UTF-8: of bytes in it that are none, as in the names of files, the escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def to_bytes(event: Event) -> bytes:
     """An event as JSON on one line."""
     return msgspec.json.encode(event)
@@ -86,11 +91,11 @@ class Teller:
 
     def phase(self, name: str, total: int | None = None) -> None:
         self._flush()
-        self.send(Phase(self.key, name, total))
+        self.send(Phase(self.key, encodable(name), total))
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._steps += steps
-        self._note = note or self._note
+        self._note = encodable(note) or self._note
         if time.monotonic() - self._sent >= _EVERY_S:
             self._flush()
 

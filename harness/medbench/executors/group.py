@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,14 +17,15 @@ from typing import BinaryIO
 import msgspec
 
 from medbench.errors import MissingDataError, TrialError, UsageError
+from medbench.executors.base import record_of
 from medbench.executors.events import Phase, Steps, from_bytes, retell
 from medbench.executors.orders import order_of, settings_to_text
 from medbench.executors.ranks import EVENTS, FAILED, ORDER, SETTINGS, Failed
+from medbench.executors.seats import safe_path, threads_each
 from medbench.plan import PlannedTrial
 from medbench.protocols import PhaseReporter
 from medbench.records import Record
 from medbench.runner import Manifests, run_trial
-from medbench.store import ResultStore
 
 LOG = "log"
 _LOOK_EVERY_S = 0.2
@@ -56,9 +60,10 @@ def carry_out(planned: PlannedTrial, manifests: Manifests, progress: PhaseReport
                 _retell(events, progress)
                 time.sleep(_LOOK_EVERY_S)
             _retell(events, progress)
-        if process.returncode != 0:
-            raise _why(folder, settings.nproc_per_node)
-    return ResultStore(settings.results).read(trial.task.id, trial.choice.id, str(planned.key))
+        record = record_of(planned, settings)  # it counts, though a process may have died on its way out
+        if record is None:
+            raise _why(folder, process.returncode)
+    return record
 
 
 def _check_divides(planned: PlannedTrial, processes: int) -> None:
@@ -74,6 +79,8 @@ def _check_divides(planned: PlannedTrial, processes: int) -> None:
 @contextmanager
 def _torchrun(folder: Path, processes: int, log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
     """The group at work; none of it is left afterwards, whatever happens."""
+    # torchrun would give each process one thread; what is set is meant for one process already
+    threads = {} if "OMP_NUM_THREADS" in os.environ else threads_each(processes)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"),
@@ -83,6 +90,7 @@ def _torchrun(folder: Path, processes: int, log: BinaryIO) -> Iterator[subproces
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C is ours to pass on
+        env={**os.environ, **safe_path(), **threads},
     )
     try:
         yield process
@@ -111,15 +119,27 @@ def _retell(events: BinaryIO, progress: PhaseReporter) -> None:
             retell(event, progress)
 
 
-def _why(folder: Path, processes: int) -> Exception:
-    """What ended the group: an error that a user can mend before a defect, else the first that was told."""
-    files = [path for path in (folder / FAILED.format(rank) for rank in range(processes)) if path.is_file()]
+def _why(folder: Path, code: int) -> Exception:
+    """What ended the group: an error that a user can mend before a defect, else the first that was told, else the log."""
+    files = list(folder.glob(FAILED.format("*")))
     told = [(path.stat().st_mtime_ns, msgspec.json.decode(path.read_bytes(), type=Failed)) for path in files]
     told.sort(key=lambda one: (one[1].defect, one[0]))
     if told and not told[0][1].defect:
         failed = told[0][1]
         return _KINDS.get(failed.exit_code, TrialError)(failed.message)
-    what = told[0][1].message if told else f"one of the {processes} processes was killed, perhaps for want of memory"
-    error = GroupError(what)
-    error.add_note((folder / LOG).read_text(errors="replace"))
+    log = (folder / LOG).read_text(errors="replace")
+    error = GroupError(told[0][1].message if told else _what_the_log_says(log, code))
+    error.add_note(log)
     return error
+
+
+def _what_the_log_says(log: str, code: int) -> str:
+    """torchrun writes down how the first process ended; where it did not come so far, its own last line says why."""
+    if found := re.search(r"\(exitcode: (-?)(\d+)\)", log):
+        killed, number = found.groups()
+        if killed:
+            memory = " (out of memory?)" if int(number) == signal.SIGKILL else ""
+            return f"a process of the group was killed by signal {number}{memory}"
+        return f"a process of the group ended with exit code {number}"
+    lines = [line for line in log.splitlines() if line.strip()]
+    return f"torchrun ended with exit code {code}" + (f": {lines[-1].strip()[:300]}" if lines else "")

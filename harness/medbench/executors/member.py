@@ -9,13 +9,12 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from medbench.executors.events import Event, Job, from_bytes
-from medbench.executors.seats import Seat
+from medbench.executors.seats import Seat, safe_path
 
 _LAST_WORDS = 200_000
 """Bytes of a dead worker's stderr that are kept."""
@@ -38,17 +37,15 @@ class Member:
         events, theirs = os.pipe()
         os.set_blocking(events, False)
         log = tempfile.TemporaryFile()  # noqa: SIM115 - the member closes it
-        # As this process was started: a folder that it does not import from must not offer modules to the worker either.
-        safe = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
         try:
             process = subprocess.Popen(
-                [sys.executable, *safe, "-m", "medbench.executors.serve", str(theirs)],
+                [sys.executable, "-m", "medbench.executors.serve", str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 pass_fds=[theirs],
                 start_new_session=True,
-                env={**os.environ, **seat.environment},
+                env={**os.environ, **safe_path(), **seat.environment},
             )
         finally:
             os.close(theirs)

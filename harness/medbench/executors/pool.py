@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medbench.errors import StoreError
-from medbench.executors.base import Outcome, RunReporter
+from medbench.executors.base import Outcome, RunReporter, record_of
 from medbench.executors.events import Ended, Event, Held, Job, Started, retell
 from medbench.executors.ledger import TRIES, Ledger
 from medbench.executors.member import Member
@@ -142,6 +142,12 @@ class _Shift:
 
     def _lose(self, key: str, worker: str, how: str, words: str) -> None:
         planned = self.ledger.trials[key]
+        if (record := record_of(planned, self.pool.settings)) is not None:  # it died between its record and its word
+            begun = self._phases.pop(key, None) is not None
+            made = Outcome(planned, "finished" if begun else "elsewhere", record)
+            if self.ledger.ended(made):
+                self.reporter.trial_ended(made)
+            return
         kept = _keep(words, Path(self.pool.settings.results) / ".failures" / f"{key}.txt")
         outcome = self.ledger.lost(key, how + kept)
         what_next = "" if outcome is not None else f"; try {self.ledger.losses(key) + 1} of {TRIES} follows"

@@ -20,7 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from medbench.errors import MedbenchError, UsageError
-from medbench.executors.events import Event, Teller, to_bytes
+from medbench.executors.events import Event, Teller, encodable, to_bytes
 from medbench.executors.orders import Order, planned_of, settings_from_text
 from medbench.files import write_bytes_atomically
 from medbench.registry import Registry
@@ -49,10 +49,12 @@ def main(folder: Path) -> int:
     try:
         _take_part(folder, int(os.environ["RANK"]))
     except MedbenchError as error:
-        _tell(folder, Failed(str(error), error.exit_code, defect=False))
-    except Exception as error:
+        _tell(folder, Failed(encodable(str(error)), error.exit_code, defect=False))
+    except (Exception, SystemExit) as error:  # some libraries exit
         traceback.print_exc()
-        _tell(folder, Failed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", 1, defect=True))
+        _tell(
+            folder, Failed(encodable(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"), 1, defect=True)
+        )
     else:
         return 0
     return 1

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from medbench.datasets import locate
-from medbench.executors.base import Outcome, RunReporter
+from medbench.executors.base import Outcome, RunReporter, record_of
 from medbench.executors.events import Phase, Started, Steps, from_bytes, retell
 from medbench.executors.ledger import TRIES, Ledger, group_of
 from medbench.executors.orders import Answer, order_of, outcome_of, settings_to_text
@@ -49,7 +49,7 @@ class RayExecutor:
         with connected(self.settings) as cluster:
             cluster.check_shared()
             demands = _demands(trials, cluster, reporter)
-            _encode_large(trials, demands, self.registry, cluster, reporter)
+            _encode_large(trials, self.registry, cluster, reporter)
             return _Run(cluster, demands, Ledger(trials), reporter, Announcer(self.registry, self.settings)).outcomes()
 
 
@@ -63,13 +63,7 @@ def _demands(trials: Sequence[PlannedTrial], cluster: Cluster, reporter: RunRepo
     return demands
 
 
-def _encode_large(
-    trials: Sequence[PlannedTrial],
-    demands: dict[str, Demand],
-    registry: Registry,
-    cluster: Cluster,
-    reporter: RunReporter,
-) -> None:
+def _encode_large(trials: Sequence[PlannedTrial], registry: Registry, cluster: Cluster, reporter: RunReporter) -> None:
     """Have the features of datasets that are large enough encoded by all, once for the trials that share them."""
     sizes: dict[str, int] = {}
     for dataset in {planned.trial.task.dataset for planned in trials}:
@@ -80,7 +74,7 @@ def _encode_large(
     for planned in reversed(first.values()):
         from medbench.executors.ray_encode import encode_ahead  # numpy, which most runs need not load here
 
-        encode_ahead(planned, demands[str(planned.key)], cluster, reporter)
+        encode_ahead(planned, cluster.demand_of_one(gpus=cluster.gpus), cluster, reporter)
 
 
 @dataclass(slots=True)
@@ -184,6 +178,9 @@ class _Run:
 
     def _lose(self, planned: PlannedTrial, error: str) -> None:
         key = str(planned.key)
+        if (record := record_of(planned, self.cluster.settings)) is not None:  # it died between its record and its word
+            self._end(Outcome(planned, "finished" if key in self._phases else "elsewhere", record))
+            return
         outcome = self.ledger.lost(key, f"with Ray's {error}")
         what_next = "" if outcome is not None else f"; try {self.ledger.losses(key) + 1} of {TRIES} follows"
         self.reporter.message(f"a worker was lost in {planned.trial.label}: {error}{what_next}")

@@ -99,6 +99,10 @@ class Cluster:
         wanted = processes if self.options.num_gpus is None else self.options.num_gpus
         return Demand(self.options.num_cpus * processes, wanted if gpus else 0)
 
+    def demand_of_one(self, *, gpus: bool) -> Demand:
+        """What a process reserves that only encodes: at most one GPU, however many a training has."""
+        return Demand(self.options.num_cpus, min(1, self.options.num_gpus or 1) if gpus else 0)
+
     def slots(self, demand: Demand) -> int:
         """How many such tasks all nodes together run at once."""
         return sum(_room(node["Resources"], demand) for node in self.nodes)
@@ -162,11 +166,15 @@ def connected(settings: Settings) -> Iterator[Cluster]:
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
     if not _ADDRESS.fullmatch(address):
         raise UsageError(f"'{address}' is no address of a Ray cluster", fix="give the host:port that ray start tells")
+    own = address == "local"
+    if not own and _has_token():
+        # As ray start does by itself where there is a token. Ray reads it when it is imported; a cluster that asks for
+        # no token lets us in all the same.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     ray = _library()
     if ray.is_initialized():
         yield Cluster(ray, False, options, settings)
         return
-    own = address == "local"
     _knock(address)
     if own:
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own choice for a local start, which it warns of
@@ -193,6 +201,12 @@ def _knock(address: str) -> None:
     except (OSError, OverflowError) as error:
         fix = "start one with ray start, or leave the address out"
         raise UsageError(f"no Ray cluster can be reached at {address}: {describe(error)}", fix=fix) from error
+
+
+def _has_token() -> bool:
+    """Whether Ray would find a token on this machine."""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"
+    return "RAY_AUTH_TOKEN" in os.environ or Path(path).expanduser().is_file()
 
 
 def _library() -> Any:

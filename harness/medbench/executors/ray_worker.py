@@ -62,8 +62,22 @@ def attempt(order: bytes, settings: str, post: Any, wait: bool) -> bytes | None:
     def started() -> None:
         _tell_surely(post, Started(asked.key))
 
+    if planned.trial.task.distributed:
+        _share_threads(worker.settings.nproc_per_node)
     outcome = worker.attempt(planned, Teller(asked.key, send), started=started, wait=wait)
     return None if outcome is None else msgspec.json.encode(answer_of(outcome))
+
+
+def _share_threads(processes: int) -> None:
+    """Ray gives a task as many threads as CPUs, and takes that back after it: here for each process of a group.
+
+    A number that the user has set stands.
+    """
+    import ray
+
+    cpus = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 0))
+    if os.environ.get("OMP_NUM_THREADS") == str(cpus):
+        os.environ["OMP_NUM_THREADS"] = str(max(1, cpus // processes))
 
 
 def _tell_surely(post: Any, event: Event) -> None:
@@ -77,7 +91,8 @@ def _tell_surely(post: Any, event: Event) -> None:
 @functools.lru_cache(maxsize=1)
 def worker_of(settings: str) -> Worker:
     """The worker of this process. Ray gives a process many trials: plugins and manifests are read for the first alone."""
-    return Worker(Registry.load(), settings_from_text(settings))
+    # Ray ends a process by an exit that bears this; any other is a library's
+    return Worker(Registry.load(), settings_from_text(settings), lambda error: hasattr(error, "ray_terminate_msg"))
 
 
 def unseen(places: Sequence[str], patience_s: float = _PATIENCE_S) -> list[str]:

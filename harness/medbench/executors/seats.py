@@ -29,9 +29,14 @@ class Seat:
 
 
 def check_devices(settings: Settings) -> None:
-    """Refuse one named GPU where several are to be used, and options that nothing reads. Raises `UsageError`."""
+    """Refuse one named GPU where several are to be used, too few for a trial, and options that nothing reads.
+
+    Raises `UsageError`.
+    """
     for name in settings.executors.get("local", ()):
         raise UnknownNameError("key in [executors.local]", name, ())
+    if settings.nproc_per_node > 1 and settings.executor == "local" and settings.device in {"auto", "cuda"}:
+        _check_share(settings.nproc_per_node, visible_gpus(os.environ))
     if ":" not in settings.device:
         return
     several = [
@@ -57,16 +62,16 @@ def find_seats(settings: Settings, trials: int) -> tuple[Seat, ...]:
         return ()
     gpus = () if settings.device == "cpu" else visible_gpus(os.environ)
     share = settings.nproc_per_node
-    jobs = settings.jobs or len(gpus) // share
+    _check_share(share, gpus)
+    jobs = min(settings.jobs or len(gpus) // share, trials)
     if gpus and share > 1 and jobs * share > len(gpus):
         raise UsageError(
             f"{jobs} jobs of {share} processes need {jobs * share} GPUs, {len(gpus)} are visible",
-            fix=f"--jobs {max(1, len(gpus) // share)}",
+            fix=f"--jobs {len(gpus) // share}",
         )
-    jobs = min(jobs, trials)
     if jobs < 2:
         return ()
-    threads = _threads(jobs * share)
+    threads = threads_each(jobs * share)
     return tuple(Seat(str(number + 1), {**threads, **_narrowed(gpus, number, share)}) for number in range(jobs))
 
 
@@ -77,7 +82,7 @@ def visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
     """
     named = environment.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return _until_invalid(named)
+        return until_invalid(named)
     if shutil.which("nvidia-smi") is not None:
         listed = _output(["nvidia-smi", "-L"])
         if listed is not None:
@@ -103,8 +108,19 @@ def gpus_listed(text: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in cut)
 
 
-def _until_invalid(named: str) -> tuple[str, ...]:
-    """CUDA ends the list at the first entry that names nothing, such as -1."""
+def safe_path() -> dict[str, str]:
+    """For the environment of a child: a folder that this process does not import from offers it no modules either."""
+    return {} if {"", str(Path.cwd())} & set(sys.path) else {"PYTHONSAFEPATH": "1"}
+
+
+def threads_each(processes: int) -> dict[str, str]:
+    """The cores shared out among processes; a number that is set already stands, as the user's or as a share."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {name: str(max(1, cores // processes)) for name in _THREADS if name not in os.environ}
+
+
+def until_invalid(named: str) -> tuple[str, ...]:
+    """The GPUs in a CUDA_VISIBLE_DEVICES. CUDA ends the list at the first entry that names nothing, such as -1."""
     names = []
     for name in (part.strip() for part in named.split(",")):
         if not name or name.startswith("-"):
@@ -113,17 +129,20 @@ def _until_invalid(named: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _check_share(share: int, gpus: Sequence[str]) -> None:
+    """Where there is no GPU at all the processes share the CPU."""
+    if 0 < len(gpus) < share:
+        raise UsageError(
+            f"a trial of {share} processes needs {share} GPUs, {len(gpus)} are visible",
+            fix="lower --nproc-per-node",
+        )
+
+
 def _narrowed(gpus: Sequence[str], number: int, share: int) -> dict[str, str]:
     if not gpus:
         return {}
     own = [gpus[(number * share + offset) % len(gpus)] for offset in range(share)]
     return {"CUDA_VISIBLE_DEVICES": ",".join(own)}
-
-
-def _threads(processes: int) -> dict[str, str]:
-    """The cores shared out; a number that the user has set stands."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {name: str(max(1, cores // processes)) for name in _THREADS if name not in os.environ}
 
 
 def _output(command: Sequence[str]) -> str | None:

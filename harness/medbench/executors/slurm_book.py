@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ _KEPT_S = 7 * 24 * 3600
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A submitted job: Slurm's id and name of it, its trials, and the name of the file it tells its events to."""
+    """A submitted job: Slurm's id and name of it, its trials, the name of the file it tells its events to, and whose it is."""
 
     id: str
     name: str
     keys: tuple[str, ...]
     events: str
+    uid: int = msgspec.field(default_factory=os.getuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class JobBook:
 
     @property
     def logs(self) -> Path:
-        """Where submitit keeps what it submits, and the jobs' logs."""
-        return self.folder / "jobs"
+        """Where submitit keeps what this user submits, and the logs of it; nobody else may read or write there."""
+        return self.folder / f"jobs-{os.getuid()}"
 
     def events_of(self, name: str) -> Path:
         """The file that a job tells its events to."""
@@ -53,31 +55,40 @@ class JobBook:
             self._write((*self.jobs(), *jobs))
 
     def drop(self, jobs: Iterable[Job]) -> None:
-        """Strike jobs off, and remove what they told. Logs stay for a while."""
+        """Strike jobs off. What they told stays for a while, as their logs do: another driver may not have read it."""
         gone = {job.events for job in jobs}
         if not gone:
             return
         with self._lock():
             self._write(tuple(job for job in self.jobs() if job.events not in gone))
-        for name in gone:
-            self.events_of(name).unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Make the folders. Raises `StoreError` where that cannot be."""
+        """Make the folders. Raises `StoreError` where that cannot be, or where another user holds that of the logs.
+
+        A job unpickles from there what it is to do, trackers' settings with it.
+        """
         try:
-            for path in (self.logs, self.folder / "events"):
-                path.mkdir(parents=True, exist_ok=True)
+            (self.folder / "events").mkdir(parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            if self.logs.lstat().st_uid != os.getuid():
+                raise StoreError(f"{self.logs} belongs to another user", fix="remove it, or choose another --results")
+            self.logs.chmod(0o700)
         except OSError as error:
             raise StoreError(
                 f"cannot write in {self.folder}: {error.strerror}", fix="choose another --results"
             ) from error
 
     def tidy(self, alive: Collection[str]) -> None:
-        """Remove submissions and logs of over a week ago, but for those of the arrays, or single jobs, ``alive``."""
-        for path in self.logs.iterdir():
-            of_a_live_job = path.name.partition("_")[0] in alive
-            with contextlib.suppress(FileNotFoundError):  # another driver tidies too
-                if not of_a_live_job and time.time() - path.lstat().st_mtime > _KEPT_S:
+        """Remove what is over a week old, but for submissions and logs of the arrays, or single jobs, ``alive``.
+
+        What jobs told goes with it, but for those in the book.
+        """
+        told = {self.events_of(job.events) for job in self.jobs()}
+        old = [path for path in self.logs.iterdir() if path.name.partition("_")[0] not in alive]
+        old += [path for path in (self.folder / "events").iterdir() if path not in told]
+        for path in old:
+            with contextlib.suppress(FileNotFoundError, PermissionError):  # another driver tidies too; another user's
+                if time.time() - path.lstat().st_mtime > _KEPT_S:
                     path.unlink()
 
     def _write(self, jobs: tuple[Job, ...]) -> None:

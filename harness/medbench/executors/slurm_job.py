@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,27 +70,38 @@ class TrialJob:
     """The callable of a job. At its time limit, or when preempted, submitit has Slurm queue it again as it is."""
 
     _process: int = 0
+    _signalled: bool = False
 
     def __call__(self, settings_text: str, work_text: str) -> None:
         """Carry out a `Work` given as JSON."""
         self._process = os.getpid()
+        processes = settings_from_text(settings_text).nproc_per_node  # they share the job's cores
         if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):
-            os.environ.setdefault("OMP_NUM_THREADS", cpus)
+            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, int(cpus) // processes)))
         work = msgspec.json.decode(work_text, type=Work)
-        carry_out(work, Registry.load(), settings_text)
+        carry_out(work, Registry.load(), settings_text, leaving=lambda error: self._signalled)
 
     def checkpoint(self, settings_text: str, work_text: str) -> DelayedSubmission | None:
-        """The same again: the training state is in the results folder. None in a child that got the job's signal too."""
+        """The same again: the training state is in the results folder. None in a child that got the job's signal too.
+
+        submitit ends the process after it, by a `SystemExit` in the middle of the trial.
+        """
         from submitit.helpers import DelayedSubmission
 
+        self._signalled = True
         return DelayedSubmission(TrialJob(), settings_text, work_text) if os.getpid() == self._process else None
 
 
-def carry_out(work: Work, registry: Registry, settings_text: str) -> None:
-    """Run the trials of a job; those that another process holds come last and are waited for."""
+def carry_out(
+    work: Work, registry: Registry, settings_text: str, *, leaving: Callable[[SystemExit], bool] = lambda error: False
+) -> None:
+    """Run the trials of a job; those that another process holds come last and are waited for.
+
+    ``leaving`` is as in `medbench.executors.worker.Worker`.
+    """
     from medbench.executors.worker import Worker
 
-    worker = Worker(registry, settings_from_text(settings_text))
+    worker = Worker(registry, settings_from_text(settings_text), leaving)
     file = EventFile(Path(work.events))
     held = [order for order in work.orders if not _attempt(worker, order, file, wait=False)]
     for order in held:

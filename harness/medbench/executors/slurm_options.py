@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from medbench.errors import UnknownNameError, UsageError
+from medbench.executors.seats import safe_path
 from medbench.settings import Settings
 
 _KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "int | None": (int,)}
@@ -93,7 +94,7 @@ def submission_parameters(options: SlurmOptions, settings: Settings) -> dict[str
         "mem": f"{round(options.mem_gb * 1024)}MB" if options.mem_gb else None,
         "array_parallelism": settings.jobs or options.array_parallelism,
         "signal_delay_s": _SIGNAL_DELAY_S,
-        "setup": options.setup.splitlines(),
+        "setup": [*(f"export {name}={value}" for name, value in safe_path().items()), *options.setup.splitlines()],
         # Since Slurm 22.05 srun does not take over what sbatch was told.
         "srun_args": [f"--cpus-per-task={options.cpus_per_task}"] if options.cpus_per_task else None,
         # Slurm itself then requeues what a dead node or a preemption took; the training goes on from its saved state.

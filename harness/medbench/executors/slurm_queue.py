@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +68,13 @@ GONE = JobState("GONE")
 """A job that the queue no longer knows: Slurm forgets an ended one after ``MinJobAge`` seconds."""
 
 
-def read_queue() -> dict[str, JobState] | str:
-    """The user's jobs by id, ``12`` or ``12_3`` in an array, the recently ended ones too; else why squeue gave no answer."""
-    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T|%j|%r"]
+def read_queue(others: Collection[int] = ()) -> dict[str, JobState] | str:
+    """The user's jobs by id, ``12`` or ``12_3`` in an array, the recently ended ones too; else why squeue gave no answer.
+
+    Those of ``others``, by user id, are among them where the cluster shows them.
+    """
+    users = ",".join(str(user) for user in sorted({os.getuid(), *filter(_is_known, others)}))
+    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}", "--format=%i|%T|%j|%r"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -84,9 +90,18 @@ def read_queue() -> dict[str, JobState] | str:
     return found
 
 
+def _is_known(user: int) -> bool:
+    """squeue refuses to answer where one of the users is unknown."""
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
+
+
 def how_it_ended(job: str, state: JobState, logs: Path) -> str:
     """``job 12_3 lost its node - its log is in ...``, with the last line of the log where that says more."""
-    text = f"job {job} {_HOW.get(state.state, f'ended as {state.state}')}"
+    text = short_end(job, state)
     log = next((path for path in _logs(job, logs) if path.is_file() and path.stat().st_size), None)
     if log is None:
         return f"{text} and left no log in {logs}: the nodes must share that folder"
@@ -94,6 +109,11 @@ def how_it_ended(job: str, state: JobState, logs: Path) -> str:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         tail = last_line(file.read().decode(errors="replace"))
     return f"{text}, its log {log} ends with '{tail}'" if tail else f"{text}, its log is {log}"
+
+
+def short_end(job: str, state: JobState) -> str:
+    """``job 12_3 lost its node``: what trackers hear, as a path tells who somebody is."""
+    return f"job {job} {_HOW.get(state.state, f'ended as {state.state}')}"
 
 
 def last_line(text: str) -> str:

@@ -6,43 +6,53 @@ is asked for one thing: whether a job can still be waited for.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from medbench.errors import StoreError, TrialError
-from medbench.executors.base import Outcome, RunReporter
+from medbench.errors import TrialError
+from medbench.executors.base import Outcome, RunReporter, record_of
 from medbench.executors.events import Ended, Event, Phase, Started, Steps, from_bytes, retell
 from medbench.executors.ledger import Ledger
 from medbench.executors.orders import outcome_of
 from medbench.executors.slurm_book import Job
-from medbench.executors.slurm_queue import GONE, QUEUED, JobState, how_it_ended, read_queue
+from medbench.executors.slurm_queue import GONE, QUEUED, JobState, how_it_ended, read_queue, short_end
 from medbench.executors.slurm_submit import SubmissionError, Submitter
 from medbench.lifecycle import Announcer
 from medbench.plan import PlannedTrial
-from medbench.records import Record
 from medbench.registry import Registry
 from medbench.settings import Settings
-from medbench.store import ResultStore
 
 _LOOKS = 2
 """A job that is over without an answer is looked at so often: a network file system may show a file late."""
 _TELL_EVERY_S = 30.0
+_REFUSED_S = 600.0
+"""For so long Slurm is asked again to take trials, where no job is under way any more."""
 
 
 @dataclass(slots=True)
 class _Watched:
-    """A job whose trials are waited for: ``open`` are those that have not ended."""
+    """A job whose trials are waited for: ``open`` are those of this run that have not ended.
+
+    ``ended`` are all of its trials that have, as it told; other runs may wait for others than this one.
+    """
 
     job: Job
     open: list[str]
     begun: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
     read: int = 0
     state: JobState = QUEUED
     looks: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody has to wait for the job any more."""
+        return self.state.over or self.ended.issuperset(self.job.keys)
 
 
 @dataclass(slots=True)
@@ -59,6 +69,9 @@ class SlurmRun:
     _unsent: list[PlannedTrial] = field(default_factory=list)
     _complaints: set[str] = field(default_factory=set)
     _told: tuple[str, float] = ("", float("-inf"))
+    _accepted: bool = False
+    """Whether Slurm took a job in this run, or has one of an earlier run."""
+    _refused_since: float | None = None
 
     def carry_out(self, trials: Sequence[PlannedTrial]) -> list[Outcome]:
         """Run every trial; see `SlurmExecutor.run`."""
@@ -78,30 +91,41 @@ class SlurmRun:
         return self._ledger.outcomes
 
     def _take_up(self) -> None:
-        """Watch the jobs of an earlier driver that carry trials of this run, and strike off those that are over."""
-        states = read_queue()
+        """Watch the jobs of an earlier driver that carry trials of this run, and strike off those that are over.
+
+        How trials ended that no driver has heard of yet is heard first. The queue may hide another user's jobs: those are
+        his to strike off.
+        """
+        jobs = self.submitter.book.jobs()
+        states = read_queue({job.uid for job in jobs})
         if isinstance(states, str):
             raise TrialError(f"squeue gives no answer: {states}", fix="try again when the cluster's controller is up")
         wanted = self._given()
         over = []
-        for job in self.submitter.book.jobs():
+        for job in jobs:
+            watched = _Watched(job, [key for key in job.keys if key in wanted])
             state = states.get(job.id, GONE)
-            if state.over or state.name != job.name:
-                over.append(job)
-                continue
-            keys = [key for key in job.keys if key in wanted]
-            if keys:
-                self._jobs[job.events] = _Watched(job, keys)
-                for key in keys:
-                    del wanted[key]
+            taken = set(watched.open)
+            if state.name != job.name or state.over:
+                for event in self._told_by(watched):
+                    if isinstance(event, Ended):
+                        self._take(watched, event)
+                taken = watched.ended
+                if state.name == job.name or job.uid == os.getuid() or watched.done:
+                    over.append(job)
+            elif watched.open:
+                self._jobs[job.events] = watched
+            for key in taken:
+                wanted.pop(key, None)
         self.submitter.book.drop(over)
         self.submitter.book.tidy({job.partition("_")[0] for job, state in states.items() if not state.over})
         self._unsent = list(wanted.values())
         if self._jobs:
+            self._accepted = True
             self.reporter.message(f"{_count(len(self._jobs), 'job')} of an earlier run taken up: {self._ids()}")
 
     def _submit(self) -> None:
-        """Hand in what is in no job; where Slurm refuses while jobs are under way, it is tried again at the next look."""
+        """Hand in what is in no job; where Slurm refuses after it took others, it is tried again at the next look."""
         trials = [planned for planned in self._unsent + list(self._given().values()) if not self._done(planned)]
         self._unsent = trials
         if not trials:
@@ -111,30 +135,53 @@ class SlurmRun:
             trials.sort(key=lambda planned: order.index(str(planned.key)))
         try:
             for jobs in self.submitter.submit(trials):
+                self._accepted, self._refused_since = True, None
                 for job in jobs:
                     self._jobs[job.events] = _Watched(job, list(job.keys))
                 sent = {key for job in jobs for key in job.keys}
                 self._unsent = [planned for planned in self._unsent if str(planned.key) not in sent]
                 self.reporter.message(f"{_count(len(jobs), 'job')} submitted: {_main(jobs[0])}")
         except SubmissionError as error:
-            if not self._jobs:
+            if not (self._accepted or self._ledger.outcomes):
                 raise
             self._complain(str(error))
+            self._be_patient(error)
+
+    def _be_patient(self, error: SubmissionError) -> None:
+        """Wait for Slurm to take trials again; where it does not for long and no job is under way, they have failed."""
+        if self._jobs:
+            self._refused_since = None
+            return
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+        if now - self._refused_since >= _REFUSED_S:
+            for planned in self._unsent:
+                outcome = Outcome(planned, "failed", message=str(error), exit_code=error.exit_code)
+                self._ledger.ended(outcome)
+                self.reporter.trial_ended(outcome)
 
     def _look(self) -> None:
-        states = read_queue()  # before the events: what a job told before it was over is then read below
+        users = {watched.job.uid for watched in self._jobs.values()}
+        states = read_queue(users)  # before the events: what a job told before it was over is then read below
         if isinstance(states, str):
             self._complain(f"squeue gives no answer, the jobs' records are looked for all the same: {states}")
         for watched in list(self._jobs.values()):
             self._hear(watched)
             if watched.open and isinstance(states, dict):
                 self._judge(watched, states.get(watched.job.id, GONE))
-        ended = [name for name, watched in self._jobs.items() if not watched.open]
-        self.submitter.book.drop([self._jobs.pop(name).job for name in ended])
+        settled = [watched for watched in self._jobs.values() if not watched.open]
+        for watched in settled:
+            del self._jobs[watched.job.events]
+        self.submitter.book.drop([watched.job for watched in settled if watched.done])
         self._tell_counts()
 
     def _hear(self, watched: _Watched) -> None:
-        """Read what the job told since, whole lines only."""
+        for event in self._told_by(watched):
+            self._take(watched, event)
+
+    def _told_by(self, watched: _Watched) -> Iterator[Event]:
+        """What the job told since, whole lines only."""
         try:
             with self.submitter.book.events_of(watched.job.events).open("rb") as file:
                 file.seek(watched.read)
@@ -145,13 +192,14 @@ class SlurmRun:
         watched.read += len(whole)
         for line in whole.splitlines():
             try:
-                event = from_bytes(line)
+                yield from_bytes(line)
             except msgspec.MsgspecError:
                 continue  # torn by a job killed in the middle of a line: its record or the queue tells the rest
-            self._take(watched, event)
 
     def _take(self, watched: _Watched, event: Event) -> None:
         key = event.answer.key if isinstance(event, Ended) else event.key
+        if isinstance(event, Ended):
+            watched.ended.add(key)
         if key not in watched.open:
             return
         planned = self._ledger.trials[key]
@@ -179,7 +227,7 @@ class SlurmRun:
         how = how_it_ended(watched.job.id, watched.state, self.submitter.book.logs)
         for key in tuple(watched.open):
             planned = self._ledger.trials[key]
-            record = self._record_of(planned)
+            record = record_of(planned, self.settings)
             if record is not None:  # the job was killed between its record and its word
                 ours = key in watched.begun
                 self._end(watched, Outcome(planned, "finished" if ours else "elsewhere", record))
@@ -194,7 +242,8 @@ class SlurmRun:
         watched.open.remove(key)
         complaints = []
         if key in watched.begun:
-            complaints = self._announcer.announce("medbench_trial_failed", trial=planned.trial, key=key, message=how)
+            end = short_end(watched.job.id, watched.state)
+            complaints = self._announcer.announce("medbench_trial_failed", trial=planned.trial, key=key, message=end)
         outcome = self._ledger.lost(key, how)
         if outcome is None:
             text = f"{planned.trial.label}: {how}; it is submitted again"
@@ -209,21 +258,13 @@ class SlurmRun:
 
     def _done(self, planned: PlannedTrial) -> bool:
         """Whether a record was made since the plan, by a job of an earlier driver or by another process."""
-        record = self._record_of(planned)
+        record = record_of(planned, self.settings)
         if record is None:
             return False
         outcome = Outcome(planned, "elsewhere", record)
         self._ledger.ended(outcome)
         self.reporter.trial_ended(outcome)
         return True
-
-    def _record_of(self, planned: PlannedTrial) -> Record | None:
-        """The trial's record, if there is one that can be read; what is wrong with another is for the trial's job to say."""
-        where = (planned.trial.task.id, planned.trial.choice.id, str(planned.key))
-        try:
-            return ResultStore(self.settings.results).read(*where)
-        except StoreError:
-            return None
 
     def _given(self) -> dict[str, PlannedTrial]:
         """Every trial that the ledger has to give, taken from it: a job is a worker of its own."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medbench.errors import MedbenchError, StoreError
 from medbench.executors.base import Outcome
+from medbench.executors.events import encodable
 from medbench.executors.group import carry_out
 from medbench.files import write_bytes_atomically
 from medbench.lifecycle import Announcer
@@ -22,10 +23,14 @@ from medbench.store import ResultStore
 
 @dataclass(slots=True)
 class Worker:
-    """Carries trials out here. It keeps what trials share: the manifests, and which trackers have failed."""
+    """Carries trials out here. It keeps what trials share: the manifests, and which trackers have failed.
+
+    ``leaving`` says of a `SystemExit` whether it ends this process, as a scheduler asked; else it is a failure of the trial.
+    """
 
     registry: Registry
     settings: Settings
+    leaving: Callable[[SystemExit], bool] = lambda error: False
     _manifests: Manifests = field(init=False)
     _announcer: Announcer = field(init=False)
 
@@ -57,17 +62,22 @@ class Worker:
                     complaints += self._announcer.announce("medbench_trial_started", trial=planned.trial, key=key)
                     outcome = Outcome(planned, "finished", carry_out(planned, self._manifests, phases))
         except MedbenchError as error:
-            outcome = Outcome(planned, "failed", message=str(error), exit_code=error.exit_code)
-        except Exception as error:  # a defect in one trial must not cost the others
+            outcome = Outcome(planned, "failed", message=encodable(str(error)), exit_code=error.exit_code)
+        except BaseException as error:
+            if not self._is_defect(error):  # Ctrl-C: no tracker may go on showing the trial as running
+                if begun:
+                    self.tell_lost(planned, "interrupted")
+                raise
+            # a defect in one trial must not cost the others
             outcome = Outcome(planned, "failed", message=self._keep_traceback(error, key), exit_code=1)
-        except BaseException:  # Ctrl-C: no tracker may go on showing the trial as running
-            if begun:
-                self.tell_lost(planned, "interrupted")
-            raise
         if begun:
-            complaints += self._tell_end(outcome, key)
-            outcome = replace(outcome, message="; ".join(filter(None, [outcome.message, *complaints])))
+            complaints += [*self._manifests.remarks(), *self._tell_end(outcome, key)]
+            outcome = replace(outcome, message=encodable("; ".join(filter(None, [outcome.message, *complaints]))))
         return outcome
+
+    def _is_defect(self, error: BaseException) -> bool:
+        """Whether a library of the trial raised it; some call `sys.exit`."""
+        return isinstance(error, Exception) or (isinstance(error, SystemExit) and not self.leaving(error))
 
     def tell_lost(self, planned: PlannedTrial, message: str) -> list[str]:
         """Tell the plugins that a trial which had begun will not end; gives their complaints."""
@@ -80,17 +90,15 @@ class Worker:
             return self._announcer.announce("medbench_trial_finished", record=outcome.record)
         return self.tell_lost(outcome.planned, outcome.message)
 
-    def _keep_traceback(self, error: Exception, key: str) -> str:
-        summary = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    def _keep_traceback(self, error: BaseException, key: str) -> str:
+        summary = encodable(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
         path = Path(self.settings.results) / ".failures" / f"{key}.txt"
         try:
-            write_bytes_atomically(path, "".join(traceback.format_exception(error)).encode())
+            write_bytes_atomically(path, encodable("".join(traceback.format_exception(error))).encode())
         except StoreError:
             return summary
-        return f"{summary} - the traceback is in {as_seen_here(path)}"
+        return f"{summary} - the traceback is in {self._beside_results(path)}"
 
-
-def as_seen_here(path: Path) -> Path:
-    """A path as a user here would write it: trackers hear of failures too, and absolute paths tell who somebody is."""
-    absolute = path.absolute()
-    return absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path
+    def _beside_results(self, path: Path) -> Path:
+        """A path from where the results folder is: trackers hear of failures too, and absolute paths tell who one is."""
+        return path.absolute().relative_to(Path(self.settings.results).absolute().parent)
