@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from medbench.errors import TrialError
@@ -58,13 +58,25 @@ class CudaMemory:
         return int(torch.cuda.mem_get_info()[0] + unused)
 
 
+def _nothing() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class BatchSize:
-    """``rows`` at once, for one pass of the model that is called ``label``; with a ``memory`` found by the first piece."""
+    """``rows`` at once, for one pass of the model that is called ``label``; with a ``memory`` found by the first piece.
+
+    ``relieve`` is called where a single row does not fit, and gives whether it has made some room.
+    """
 
     rows: int
     label: str
     memory: Memory | None = None
+    relieve: Callable[[], bool] = field(default=_nothing, compare=False)
+    _at_first: tuple[int, Memory | None] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._at_first = (self.rows, self.memory)
 
     @classmethod
     def probed(cls, compute: Compute, label: str) -> BatchSize:
@@ -81,8 +93,8 @@ class BatchSize:
     def pieces(self, call: Callable[[int, int], T], total: int, *, bytes_per_row: int = 0) -> Iterator[T]:
         """What ``call(start, stop)`` gives for successive pieces of ``total`` rows, each of `rows` at most.
 
-        A piece that runs out of memory is done again in halves, and `rows` stays at what fitted. ``bytes_per_row`` is what
-        a row takes before the call. Raises `TrialError` where a single row does not fit.
+        A piece that runs out of memory is done again in halves, and `rows` stays at what fitted; once there was relief it is
+        found anew. ``bytes_per_row`` is what a row takes before the call. Raises `TrialError` where a single row does not fit.
         """
         start = 0
         while start < total:
@@ -113,13 +125,16 @@ class BatchSize:
     def _halve(self, failed: int) -> None:
         import torch
 
-        if failed == 1:
+        if failed > 1:
+            self.memory = None
+            self.rows = 1 << (failed // 2).bit_length() - 1
+        elif self.relieve():
+            self.rows, self.memory = self._at_first
+        else:
             raise TrialError(
                 f"{self.label} does not fit into the device's memory with a single input",
                 fix="use --precision bf16, a device with more free memory, or --device cpu",
             )
-        self.memory = None
-        self.rows = 1 << (failed // 2).bit_length() - 1
         torch.cuda.empty_cache()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -79,23 +77,16 @@ def _features(cache: Path) -> Iterator[CacheEntry]:
 
 
 def _frames(cache: Path) -> Iterator[CacheEntry]:
-    from medbench.frame_store import ENTRY, held, remove
+    from medbench.frame_store import entries
 
-    for folder in (cache / "frames").glob("*"):
-        if not folder.is_dir():
-            continue
-        key: dict[str, Any] = {}
-        used = folder.stat().st_mtime
-        with suppress(OSError, ValueError):  # without a readable key it is listed as damaged
-            key = json.loads((folder / ENTRY).read_text())
-            used = (folder / ENTRY).stat().st_mtime
-        rows, size = held(folder)
-        yield CacheEntry("frames", folder, key, rows, size, used, partial(remove, folder))
+    for one in entries(cache / "frames"):
+        yield CacheEntry("frames", one.folder, one.key, one.rows, one.size, one.used, one.remove)
 
 
 def _pixels(cache: Path) -> Iterator[CacheEntry]:
     from medbench.pixels import remove, stores
 
     for one in stores(cache):
-        key = {"dataset": one.dataset, "name": one.folder.name.rpartition("-")[2]} if one.dataset else {}
+        side = one.folder.name.rpartition("-")[2]
+        key = {"dataset": one.dataset, "name": side, "root": one.root} if one.dataset else {}
         yield CacheEntry("pixels", one.folder, key, None, one.size, one.used, partial(remove, one.folder))

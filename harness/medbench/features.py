@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from medbench.asked import AskedPictures, AskedTexts
+from medbench.batch_size import BatchSize
 from medbench.batches import read_batches
 from medbench.capabilities import Preprocess
-from medbench.errors import MedbenchError
+from medbench.errors import StoreError
 from medbench.feature_store import FeatureStore
-from medbench.filling import Later, Own, Sink, companions_of, fill, first_places
+from medbench.filling import Later, Own, Sink, companions_of, fill, first_places, flushed
 from medbench.forward import answers_of, frozen_call
 from medbench.identity import ModelIdentity
 from medbench.known_preprocess import canonical, digest_of_key, recalled, remember
@@ -39,10 +40,12 @@ if TYPE_CHECKING:
     from medbench.manifest import Manifest, Which
     from medbench.protocols import Compute, PhaseReporter
 
-FORMAT = 3
+FORMAT = 4
 """Rises when decoding, preprocessing or the files change: the features of before are then left aside."""
 
 _Rows = TypeVar("_Rows")
+_Encode = Callable[[FeatureStore, "NDArray[np.int32]"], None]
+_Collect = Callable[[FeatureStore, "NDArray[np.uint64]"], _Rows | None]
 _TEXT_BATCH = 64
 
 
@@ -52,7 +55,8 @@ class Features:
 
     ``capabilities`` are those that the method's spec claims, known without loading it; ``text_files`` is the digest of the
     files that its texts are read by. ``beside`` tells what will be asked for later, and is called when a pass is needed: where
-    it is of the same pictures and the same ``preprocess``, the pass answers it too.
+    it is of the same pictures and the same ``preprocess``, the pass answers it too. ``fallback`` is a folder of the trial's own
+    for what a cache that is full or cannot be written does not take; without one that fails.
     ``encoded`` counts the images and texts that were not in the cache, ``seconds`` the time that they took, ``damaged`` the
     files of the cache that had to be made again.
     """
@@ -65,6 +69,7 @@ class Features:
     capabilities: frozenset[str] = frozenset()
     text_files: str | None = None
     beside: Callable[[], Iterable[FeatureNeed]] = tuple
+    fallback: Path | None = None
     encoded: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
     damaged: int = field(default=0, init=False)
@@ -130,7 +135,7 @@ class Features:
         """The rows of a need (N, ...), from the cache or the encoder.
 
         Raises `TrialError` where the model gives another number of rows or something that is not finite, `ImageError` for an
-        image that cannot be decoded, and `MissingDataError` where a sample has none.
+        image that cannot be decoded, `MissingDataError` where a sample has none, and `StoreError` where nothing can be kept.
         """
         return self._answered(need, FeatureStore.gather)
 
@@ -138,13 +143,14 @@ class Features:
         """As `answer`, for what is too large for memory (maps, tokens, a million rows): read from the disk a row at a time."""
         return self._answered(need, FeatureStore.mapped)
 
-    def _answered(
-        self, need: FeatureNeed, collect: Callable[[FeatureStore, NDArray[np.uint64]], _Rows | None]
-    ) -> _Rows:
+    def _answered(self, need: FeatureNeed, collect: _Collect[_Rows]) -> _Rows:
         asked = asked_of(need)
         hashes = asked.hashes()
-        store = self.store_of(need)
-        return self._kept(store, hashes, lambda rows: self._pass(need, store, asked, hashes, rows), collect)
+
+        def encode(store: FeatureStore, rows: NDArray[np.int32]) -> None:
+            self._pass(need, store, asked, hashes, rows)
+
+        return self._kept(self.store_of(need), hashes, encode, collect)
 
     def _pass(
         self,
@@ -155,36 +161,30 @@ class Features:
         rows: NDArray[np.int32],
     ) -> None:
         """Encode the pictures at ``rows``, and with the same reading what later needs want of them."""
-        label = self.identity.label
+        label, how = self.identity.label, self._how(need)
 
-        def answers(applies: Sequence[Apply], pictures: Iterable[Asked]) -> Iterator[tuple[NDArray[np.float32], ...]]:
-            how = self._how(need)
-            return answers_of(lambda: self.model, applies, pictures, need.manifest, how, self.compute, label=label)
-
-        with ExitStack() as locks:
-            later = [
-                one for one in self._later if one.preprocess == self._how(need) and one.store.folder != store.folder
-            ]
-            beside = companions_of(later, hashes[rows], locks, label)
-            fill(
-                asked,
-                hashes,
-                rows,
-                Own(need.apply, Sink(store, len(rows), label)),
-                beside,
-                answers,
-                self.progress.advance,
+        def answers(
+            applies: Sequence[Apply], pictures: Iterable[Asked], **more: Any
+        ) -> Iterator[tuple[NDArray[np.float32], ...]]:
+            return answers_of(
+                lambda: self.model, applies, pictures, need.manifest, how, self.compute, label=label, **more
             )
 
-    @cached_property
-    def _later(self) -> list[Later]:
-        """What will be asked for, without the manifests that it is asked of."""
-        found = []
-        for need in self.beside():
-            with suppress(MedbenchError):  # a sample without such an image: who needs it will tell
-                hashes = asked_of(need).hashes()
-                found.append(Later(need.apply, self._how(need), self.store_of(need), hashes))
-        return found
+        with ExitStack() as locks:
+            beside = companions_of(self._later(need, store), hashes[rows], locks, label)
+            own = Own(need.apply, Sink(store, len(rows), label))
+            fill(asked, hashes, rows, own, beside, answers, self.progress.advance)
+
+    def _later(self, need: FeatureNeed, own: FeatureStore) -> Iterator[Later]:
+        """What else will be asked of the same data, read the same way; nothing where the cache takes no more."""
+        if own.folder.parent != self.folder:
+            return
+        read = (need.manifest.dataset, need.manifest.sha256, self._how(need))
+        for one in self.beside():
+            if (one.manifest.dataset, one.manifest.sha256, self._how(one)) == read:
+                store = self.store_of(one)
+                if store.folder != own.folder:
+                    yield Later(one.apply, store, asked_of(one).hashes)
 
     def _how(self, need: FeatureNeed) -> Preprocess:
         return canonical(need.preprocess or self.preprocess)
@@ -219,19 +219,22 @@ class Features:
         asked = AskedTexts(texts)
         hashes = asked.hashes()
         key = self._key("text", reads_texts=True)
-        store = FeatureStore(self.folder / digest_of_key(key), key)
+        label = self.identity.label
 
-        def encode(rows: NDArray[np.int32]) -> None:
-            sink = Sink(store, len(rows), self.identity.label)
-            for start in range(0, len(rows), _TEXT_BATCH):
-                part = rows[start : start + _TEXT_BATCH]
+        def encode(store: FeatureStore, rows: NDArray[np.int32]) -> None:
+            def answer(start: int, stop: int) -> tuple[NDArray[np.int32], list[str], NDArray[np.float32]]:
+                part = rows[start:stop]
                 ids = asked.ids_at(part)
                 call = partial(self.model.encode_texts, ids)
-                sink.take(ids, hashes[part], frozen_call(call, len(part), self.compute, label=self.identity.label))
-                self.progress.advance(len(part))
-            sink.flush()
+                return part, ids, frozen_call(call, len(part), self.compute, label=label)
 
-        return self._kept(store, hashes, encode, FeatureStore.gather)
+            sink = Sink(store, len(rows), label)
+            with flushed(sink):
+                for part, ids, answers in BatchSize(_TEXT_BATCH, label).pieces(answer, len(rows)):
+                    sink.take(ids, hashes[part], answers)
+                    self.progress.advance(len(part))
+
+        return self._kept(FeatureStore(self.folder / digest_of_key(key), key), hashes, encode, FeatureStore.gather)
 
     def project(self, features: NDArray[np.float32], *, studies: bool = False) -> NDArray[np.float32]:
         """`TextEncoder.project_images`: (N, embed_dim) from `encode` -> (N, joint_dim), in single precision.
@@ -262,15 +265,31 @@ class Features:
         return {"format": FORMAT, "name": name, "model": model} | how | compiled | texts
 
     def _kept(
-        self,
-        store: FeatureStore,
-        hashes: NDArray[np.uint64],
-        encode: Callable[[NDArray[np.int32]], None],
-        collect: Callable[[FeatureStore, NDArray[np.uint64]], _Rows | None],
+        self, store: FeatureStore, hashes: NDArray[np.uint64], encode: _Encode, collect: _Collect[_Rows]
     ) -> _Rows:
-        """What ``collect`` reads off the store, once ``encode`` has answered the rows that it lacks."""
+        """What ``collect`` reads off the store, once ``encode`` has answered the rows that it lacks.
+
+        What is there is read without a lock. Where the cache takes no more, what lacks is kept in the ``fallback``.
+        """
+        store.look()
+        if not store.lacks(hashes).any():
+            found = collect(store, hashes)
+            if found is not None:
+                return found
+        try:
+            return self._completed(store, hashes, encode, collect)
+        except StoreError as error:
+            if self.fallback is None:
+                raise
+            self.progress.phase(f"encode beside the cache: {error.message}")
+        aside = FeatureStore(self.fallback / store.folder.name, store.key, beneath=store.folder)
+        return self._completed(aside, hashes, encode, collect)
+
+    def _completed(
+        self, store: FeatureStore, hashes: NDArray[np.uint64], encode: _Encode, collect: _Collect[_Rows]
+    ) -> _Rows:
         with store.locked():
-            while True:
+            for _ in range(2):  # the second is for what a damaged segment held
                 rows = first_places(hashes, store.lacks(hashes))
                 if store.damaged:
                     self.damaged += store.damaged
@@ -280,10 +299,11 @@ class Features:
                     self.progress.phase("encode", len(rows))
                 if len(rows):
                     started = time.perf_counter()
-                    encode(rows)
+                    encode(store, rows)
                     self.encoded += len(rows)
                     self.seconds += time.perf_counter() - started
                 del rows  # of a million they would be four megabytes beside what is collected
                 found = collect(store, hashes)
                 if found is not None:
                     return found
+        raise StoreError(f"what is written to {store.folder} cannot be read back", fix="choose another cache folder")

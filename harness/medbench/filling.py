@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from itertools import compress
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from medbench.asked import picture_id
-from medbench.errors import StoreError, TrialError
+from medbench.batch_size import is_out_of_memory
+from medbench.errors import MedbenchError, StoreError, TrialError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medbench.asked import Asked, AskedPictures
-    from medbench.capabilities import Preprocess
     from medbench.feature_store import FeatureStore
     from medbench.forward import Apply
 
@@ -31,7 +33,7 @@ _SEGMENTS = 256
 _BYTES = 64 << 20
 _SECONDS = 60.0
 _TOGETHER = 60
-"""How many further needs one pass serves: each is a bit of a 64-bit number."""
+"""How many further needs one pass serves: each holds a lock, which is an open file, and up to 64 MiB of pending rows."""
 
 
 class Sink:
@@ -45,6 +47,7 @@ class Sink:
         self._store = store
         self._count = min(max(total // _SEGMENTS, _LEAST), _MOST)
         self._label = label
+        self._written: list[Path] = []
         self._clear()
 
     def take(self, ids: Sequence[str], hashes: NDArray[np.uint64], rows: NDArray[np.float32]) -> None:
@@ -61,10 +64,19 @@ class Sink:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write what is pending, which stays so where the disk does not take it (`StoreError`)."""
         if self._ids:
-            self._store.append(self._ids, np.concatenate(self._hashes), np.concatenate(self._rows))
+            rows = np.concatenate(self._rows)
+            self._written.append(self._store.append(self._ids, np.concatenate(self._hashes), rows))
         self._clear()
+
+    def undo(self) -> bool:
+        """Forget what is pending and remove what was written; gives whether there was something."""
+        written, self._written = self._written, []
+        for path in written:
+            self._store.take_back(path)
+        self._clear()
+        return bool(written)
 
     def _clear(self) -> None:
         self._ids: list[str] = []
@@ -87,14 +99,12 @@ class Companion:
 
     def apply(self, model: Any, images: Tensor) -> Tensor:
         """The answer (B, ...), or (B, 0) once it has failed."""
-        import torch
-
         if not self.failed:
             try:
                 answer = self.function(model, images)
-            except torch.OutOfMemoryError:
-                raise  # the batch is halved for all
-            except Exception:
+            except Exception as error:
+                if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                    raise  # the batch is halved for all
                 self.failed = True
             else:
                 if answer.ndim >= 2 and len(answer) == len(images):
@@ -104,13 +114,25 @@ class Companion:
 
     def take(self, ids: Sequence[str], hashes: NDArray[np.uint64], rows: NDArray[np.float32]) -> None:
         """As `Sink.take`, unless it has failed."""
-        if not self.failed:
+        if not self.failed and ids:
             self._try(lambda: self.sink.take(ids, hashes, rows))
 
     def flush(self) -> None:
         """As `Sink.flush`, unless it has failed."""
         if not self.failed:
             self._try(self.sink.flush)
+
+    def stop(self) -> bool:
+        """Answer no more, and give whether that is new; what was answered is kept."""
+        was_going = not self.failed
+        self.flush()
+        self.failed = True
+        return was_going
+
+    def undo(self) -> bool:
+        """Answer no more, and leave nothing of this pass on the disk; gives whether there was something."""
+        self.failed = True
+        return self.sink.undo()
 
     def _try(self, call: Callable[[], None]) -> None:
         try:
@@ -120,31 +142,34 @@ class Companion:
 
 
 class Later(NamedTuple):
-    """A need that is known before it is asked for: of the pictures of these ``hashes``."""
+    """A need that is known before it is asked for: of the pictures of the hashes that it gives when they are needed."""
 
     apply: Apply
-    preprocess: Preprocess
     store: FeatureStore
-    hashes: NDArray[np.uint64]
+    hashes: Callable[[], NDArray[np.uint64]]
 
 
 def companions_of(later: Iterable[Later], missing: NDArray[np.uint64], locks: ExitStack, label: str) -> list[Companion]:
-    """Those of ``later`` that want any of the ``missing`` pictures of a pass, their stores locked until ``locks`` ends.
+    """Those of ``later`` that want and lack any of a pass's ``missing`` pictures, their stores locked until ``locks`` ends.
 
-    Needs of one store are one companion; a store that another process holds is left to it.
+    Needs of one store are one companion; a store that another process holds, or that cannot be written, is left alone.
     """
     wanted: dict[Path, tuple[Later, NDArray[np.bool_]]] = {}
     for one in later:
-        asked = np.isin(missing, one.hashes)
-        known = wanted.get(one.store.folder)
-        wanted[one.store.folder] = (one, asked) if known is None else (known[0], known[1] | asked)
+        _, known = wanted.get(one.store.folder, (one, np.zeros(len(missing), np.bool_)))
+        if not known.all():
+            with suppress(MedbenchError):  # a sample without such an image: who needs it will tell
+                wanted[one.store.folder] = (one, known | np.isin(missing, one.hashes()))
     found: list[Companion] = []
     for one, asked in wanted.values():
-        if not asked.any() or len(found) == _TOGETHER or not locks.enter_context(one.store.locked_if_free()):
+        if not asked.any() or len(found) == _TOGETHER:
             continue
-        lacking = asked & one.store.lacks(missing)
-        if lacking.any():
-            found.append(Companion(one.apply, Sink(one.store, int(lacking.sum()), label), lacking))
+        with ExitStack() as lock:
+            if lock.enter_context(one.store.locked_if_free()):
+                lacking = asked & one.store.lacks(missing)
+                if lacking.any():
+                    found.append(Companion(one.apply, Sink(one.store, int(lacking.sum()), label), lacking))
+                    locks.push(lock.pop_all())
     return found
 
 
@@ -155,47 +180,77 @@ class Own(NamedTuple):
     sink: Sink
 
 
+class Answers(Protocol):
+    """`medbench.forward.answers_of` of a model and the pictures' manifest."""
+
+    def __call__(
+        self,
+        applies: Sequence[Apply],
+        pictures: Iterable[Asked],
+        *,
+        wanted: Sequence[NDArray[np.bool_] | None],
+        relieve: Callable[[], bool],
+    ) -> Iterator[tuple[NDArray[np.float32], ...]]: ...
+
+
 def fill(
     asked: AskedPictures,
     hashes: NDArray[np.uint64],
     rows: NDArray[np.int32],
     own: Own,
     beside: Sequence[Companion],
-    answers: Callable[[Sequence[Apply], Iterable[Asked]], Iterator[tuple[NDArray[np.float32], ...]]],
+    answers: Answers,
     advance: Callable[[int], None],
 ) -> None:
     """Send the ``answers`` for the pictures at ``rows`` to the sinks of those that want them, batch by batch.
 
-    ``answers`` is `medbench.forward.answers_of` of some functions and pictures. Raises what it raises, and as `Sink.take`.
+    Those ``beside`` make way where memory or the disk does not suffice for all. Raises what ``answers`` raises, and as
+    `Sink.take`; what was answered until then is kept.
     """
-    for here, companions in _grouped(rows, beside):
-        takers: list[Sink | Companion] = [own.sink, *companions]
-        read: deque[str] = deque()
-        applies = [own.apply, *(one.apply for one in companions)]
-        done = 0
-        for batch in answers(applies, _noted(asked.at(here), read)):
-            ids = [read.popleft() for _ in range(len(batch[0]))]
-            of_batch = hashes[here[done : done + len(ids)]]
-            for sink, answer in zip(takers, batch, strict=True):
-                sink.take(ids, of_batch, answer)
+    read: deque[str] = deque()
+    done = 0
+    with flushed(own.sink, *beside, flush=partial(_or_alone, own.sink.flush, own, beside)):
+        for batch, *others in answers(
+            [own.apply, *(one.apply for one in beside)],
+            _noted(asked.at(rows), read),
+            wanted=[None, *(one.wanted for one in beside)],
+            relieve=lambda: any([one.stop() for one in beside]),
+        ):
+            ids = [read.popleft() for _ in range(len(batch))]
+            here = slice(done, done + len(ids))
+            of_batch = hashes[rows[here]]
+            _or_alone(partial(own.sink.take, ids, of_batch, batch), own, beside)
+            for one, answer in zip(beside, others, strict=True):
+                mask = one.wanted[here]
+                one.take(list(compress(ids, mask)), of_batch[mask], answer)
             done += len(ids)
             advance(len(ids))
-    own.sink.flush()
-    for companion in beside:
-        companion.flush()
 
 
-def _grouped(
-    rows: NDArray[np.int32], companions: Sequence[Companion]
-) -> Iterator[tuple[NDArray[np.int32], list[Companion]]]:
-    """``rows`` by who wants them, so that none is encoded for a need that did not ask; each group in order."""
-    codes = np.zeros(len(rows) if companions else 1, np.int64)
-    for bit, companion in enumerate(companions):
-        codes |= companion.wanted.astype(np.int64) << bit
-    distinct, first = np.unique(codes, return_index=True)
-    for code in distinct[np.argsort(first)]:
-        here = rows if len(distinct) == 1 else rows[codes == code]
-        yield here, [one for bit, one in enumerate(companions) if code >> bit & 1]
+@contextmanager
+def flushed(*sinks: Sink | Companion, flush: Callable[[], None] | None = None) -> Iterator[None]:
+    """Write what is pending in the end, by ``flush`` the first one's; after an error or Ctrl-C as far as that is possible."""
+    first, *others = sinks
+    try:
+        yield
+    except BaseException:
+        for one in sinks:
+            with suppress(StoreError):
+                one.flush()
+        raise
+    (flush or first.flush)()
+    for one in others:
+        one.flush()
+
+
+def _or_alone(call: Callable[[], None], own: Own, beside: Sequence[Companion]) -> None:
+    """``call``, which fills the own sink; where the disk does not take that, what those ``beside`` wrote makes way."""
+    try:
+        call()
+    except StoreError:
+        if not any([one.undo() for one in beside]):
+            raise
+        own.sink.flush()
 
 
 def _noted(pictures: Iterator[Asked], read: deque[str]) -> Iterator[Asked]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from medbench.batch_size import BatchSize
 from medbench.batches import read_batches
-from medbench.compiled import Compiled
+from medbench.compiled import compiled
 from medbench.errors import TrialError
 from medbench.one_pass import one_batch
 
@@ -43,6 +43,8 @@ def answers_of(
     compute: Compute,
     *,
     label: str,
+    wanted: Sequence[NDArray[np.bool_] | None] | None = None,
+    relieve: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], ...]]:
     """For successive batches of ``asked``, in order: what each of ``applies`` gives, (b, ...) float32 on the CPU.
 
@@ -51,11 +53,15 @@ def answers_of(
     does not fit into the device's memory is done again in halves. On a GPU the answers of a batch are given once the next one
     is under way.
 
+    ``wanted`` tells of each of ``applies`` which of the pictures it is asked of, (N,), or None for all; of the others it gives
+    no row. ``relieve`` is called where a single picture does not fit: it gives whether less is asked from there on.
+
     Raises `TrialError` naming ``label`` where an answer has another number of rows or a single picture does not fit, and
     `ImageError` for an image that cannot be decoded.
     """
     size = BatchSize.probed(compute, label)
-    forward = _Forward(applies, compute, label, size)
+    size.relieve = relieve or size.relieve
+    forward = _Forward(applies, wanted or [None] * len(applies), compute, label, size)
     waiting: deque[tuple[_Landing, ...]] = deque()
     loaded: Any = None
     for images in read_batches(asked, manifest, preprocess, compute, size=lambda: size.rows):
@@ -66,6 +72,7 @@ def answers_of(
             waiting.append(answers)
             if len(waiting) > (compute.device == "cuda"):
                 yield tuple(one.landed() for one in waiting.popleft())
+        forward.done += len(images)
     for answers in waiting:
         yield tuple(one.landed() for one in answers)
 
@@ -83,24 +90,30 @@ class _Forward:
     """What is asked of batches of images."""
 
     applies: Sequence[Apply]
+    wanted: Sequence[NDArray[np.bool_] | None]
     compute: Compute
     label: str
     size: BatchSize
-    compiled: Sequence[Compiled] = ()
+    done: int = 0
+    """Pictures of the batches before."""
 
     def __post_init__(self) -> None:
         if self.compute.compile:
-            self.compiled = [Compiled(apply, self.label) for apply in self.applies]
+            self.applies = compiled(self.applies, self.label, is_full=self._is_full)
 
     def launch(self, model: Any, images: Tensor, start: int, stop: int) -> tuple[_Landing, ...]:
         """The answers for a piece of a batch, on their way."""
-        part = images if stop - start == len(images) else images[start:stop]
-        full = self.size.settled and len(part) == self.size.rows
-        calls = [partial(one, model, part, full=full) for one in self.compiled] or [
-            partial(apply, model, part) for apply in self.applies
-        ]
-        with one_batch() if len(calls) > 1 else nullcontext():
-            return tuple(_launched(call, len(part), self.compute, self.label) for call in calls)
+        whole = images if stop - start == len(images) else images[start:stop]
+        parts = {b"\1" * len(whole): whole}  # one for all that want the same of them: a trunk is run once for it
+        found = []
+        with one_batch() if len(self.applies) > 1 else nullcontext():
+            for apply, wanted in zip(self.applies, self.wanted, strict=True):
+                part = whole if wanted is None else _part(whole, wanted[self.done + start : self.done + stop], parts)
+                found.append(_launched(partial(apply, model, part), len(part), self.compute, self.label))
+        return tuple(found)
+
+    def _is_full(self, images: Tensor) -> bool:
+        return self.size.settled and len(images) == self.size.rows
 
 
 class _Landing(NamedTuple):
@@ -115,9 +128,21 @@ class _Landing(NamedTuple):
         return self.rows.numpy()
 
 
+def _part(images: Tensor, wanted: NDArray[np.bool_], parts: dict[bytes, Tensor]) -> Tensor:
+    """Those of the images that are ``wanted``."""
+    import torch
+
+    told = wanted.tobytes()
+    if told not in parts:
+        parts[told] = images[torch.from_numpy(np.flatnonzero(wanted)).to(images.device)]
+    return parts[told]
+
+
 def _launched(call: Callable[[], Tensor], rows: int, compute: Compute, label: str) -> _Landing:
     import torch
 
+    if not rows:
+        return _Landing(torch.zeros(0, 0), None)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(compute.precision)
     with torch.inference_mode(), torch.autocast(compute.device, dtype=dtype, enabled=dtype is not None):
         answer = call()

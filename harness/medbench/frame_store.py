@@ -1,11 +1,10 @@
 """Pictures as protocols train on them, decoded and scaled once: shared by trials, seeds, fractions and methods.
 
-<cache>/frames/<key>/entry.json                what the key stands for
 <cache>/frames/<key>/<number>-<digest>.safetensors
                                                some pictures, ids and shapes in the header, pixels one after the other
 
-Segments are only ever added, each names its own digest, and one that is damaged is made again. Pictures may be of one
-shape or of many.
+These are the append-only segments of `medbench.segments`; one that is damaged is made again. Pictures may be of one shape or
+of many.
 """
 
 from __future__ import annotations
@@ -13,19 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xxhash
-from filelock import FileLock
 
 from medbench.errors import StoreError
-from medbench.files import remove_partial_files, write_atomically, write_bytes_atomically
+from medbench.mapped_rows import mapped_bytes
+from medbench.segments import Entry, Segments, check_whole, entries_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +33,6 @@ FORMAT = 1
 SEGMENT_BYTES = 32_000_000
 """What a kill loses at most."""
 
-ENTRY = "entry.json"
-_SUFFIX = ".safetensors"
 _HEADER_LIMIT = 100_000_000
 
 Make = Callable[[Sequence[str]], "Iterator[NDArray[np.uint8]]"]
@@ -54,7 +49,7 @@ class Frames:
     def __init__(self, segments: Sequence[Path], places: NDArray[np.int64]) -> None:
         self._paths = tuple(segments)
         self._places = places
-        self._segments = [_mapped(path) for path in segments]
+        self._segments = [mapped_bytes(path) for path in segments]
 
     def __reduce__(self) -> tuple[type[Frames], tuple[tuple[Path, ...], NDArray[np.int64]]]:
         return Frames, (self._paths, self._places)
@@ -80,85 +75,47 @@ def kept_frames(folders: Sequence[Path], key: dict[str, Any], ids: Sequence[str]
         store = FrameStore(folder / name, key)
         with suppress(StoreError):  # a cache that cannot be written costs time only
             return store.completed(ids, make)
-        found = store.found(ids)
-        if found is not None:
-            return found
     return FrameStore(folders[-1] / name, key).completed(ids, make)
 
 
-def held(folder: Path) -> tuple[int, int]:
-    """How many pictures an entry holds, and its segments' bytes."""
-    segments = list(folder.glob(f"*{_SUFFIX}"))
-    indices = [_read_index(path) for path in segments]
-    return sum(len(one.ids) for one in indices if one is not None), sum(path.stat().st_size for path in segments)
-
-
-def remove(folder: Path) -> None:
-    """Delete an entry. Raises `StoreError` where that is not allowed."""
-    try:
-        with FileLock(folder.with_suffix(".lock")):
-            shutil.rmtree(folder)
-    except OSError as error:
-        raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
-    # The lock file stays: whoever waits for it must not be left alone with a deleted one.
+def entries(folder: Path) -> list[Entry]:
+    """Every entry under the cache's ``frames`` folder, last used first; one without a readable key has an empty one."""
+    return entries_of(folder, lambda path: len(_read_index(path).ids))
 
 
 class FrameStore:
     """One entry: the pictures of one key."""
 
     def __init__(self, folder: Path, key: dict[str, Any]) -> None:
-        self.folder = folder
-        self._key = key
-        self._segments: dict[Path, _Index] = {}
+        self._segments: Segments[_Index] = Segments(folder, key, _read_index)
 
     def completed(self, ids: Sequence[str], make: Make) -> Frames:
-        """The pictures of ``ids``, those that are missing or damaged made and added. Raises `StoreError`."""
-        with self._locked():
-            while True:
+        """The pictures of ``ids``, those that are missing or damaged made and added; no lock where there are none.
+
+        Raises `StoreError`.
+        """
+        found = self.found(ids)
+        if found is not None:
+            return found
+        with self._segments.locked():
+            for _ in range(2):  # the second is for what a damaged segment held
                 missing = self._missing(ids)
                 if missing:
                     self._fill(missing, make(missing))
                 frames = self._open(ids)
                 if frames is not None:
                     return frames
+        raise StoreError(
+            f"what is written to {self._segments.folder} cannot be read back", fix="choose another cache folder"
+        )
 
     def found(self, ids: Sequence[str]) -> Frames | None:
-        """The pictures of ``ids`` without writing; None where one is missing or damaged."""
-        self._look()
+        """The pictures of ``ids`` without the lock and without writing; None where one is missing or damaged."""
+        self._segments.look()
         return None if self._missing(ids) else self._open(ids)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Alone with the entry among all processes; what an earlier one left half-written is cleared."""
-        lock = FileLock(self.folder.with_suffix(".lock"))
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except (OSError, NotImplementedError) as error:  # the latter where the file system has no locks
-            raise StoreError(f"cannot lock {self.folder}: {error}", fix="choose another cache folder") from error
-        try:
-            entry = self.folder / ENTRY
-            if not entry.is_file():
-                write_bytes_atomically(entry, json.dumps(self._key, indent=1).encode())
-            with suppress(OSError):
-                os.utime(entry)
-                remove_partial_files(self.folder)
-            self._look()
-            yield
-        finally:
-            lock.release()
-
-    def _look(self) -> None:
-        self._segments = {}
-        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
-            index = _read_index(path)
-            if index is None:
-                _discard(path)
-            else:
-                self._segments[path] = index
-
     def _missing(self, ids: Sequence[str]) -> list[str]:
-        known = {one for index in self._segments.values() for one in index.ids}
+        known = {one for index in self._segments.known.values() for one in index.ids}
         return [one for one in dict.fromkeys(ids) if one not in known]
 
     def _fill(self, ids: Sequence[str], pictures: Iterator[NDArray[np.uint8]]) -> None:
@@ -174,7 +131,7 @@ class FrameStore:
             self._append(ids[done : done + len(pending)], pending)
             done += len(pending)
         if done != len(ids):
-            raise StoreError(f"{done} pictures were made of {len(ids)} for {self.folder.name}")
+            raise StoreError(f"{done} pictures were made of {len(ids)} for {self._segments.folder.name}")
 
     def _append(self, ids: Sequence[str], pictures: Sequence[NDArray[np.uint8]]) -> None:
         from safetensors.numpy import save
@@ -182,14 +139,8 @@ class FrameStore:
         shapes = [(*one.shape, 1)[:3] for one in pictures]
         told = {"ids": json.dumps(list(ids)), "shapes": json.dumps(shapes)}
         data = save({"pixels": np.concatenate([one.ravel() for one in pictures])}, metadata=told)
-        number = 1 + max((int(path.name.partition("-")[0]) for path in self._segments), default=0)
-        path = self.folder / f"{number:06d}-{xxhash.xxh3_128_hexdigest(data)}{_SUFFIX}"
-        # Not through a memory map: a full disk would end the process with SIGBUS in place of an error.
-        write_atomically(path, lambda partial: partial.write_bytes(data))
-        index = _read_index(path)
-        if index is None:
-            raise StoreError(f"{path} cannot be read back", fix="medbench cache gc --all")
-        self._segments[path] = index
+        start = 8 + int.from_bytes(data[:8], "little")
+        self._segments.add(data, _index_of(list(ids), [(h, w, c) for h, w, c in shapes], start))
 
     def _open(self, ids: Sequence[str]) -> Frames | None:
         """None where a segment that is wanted was damaged, which is then left aside."""
@@ -197,12 +148,10 @@ class FrameStore:
         segments: list[Path] = []
         places: dict[str, tuple[int, ...]] = {}
         intact = True
-        for path, index in list(self._segments.items()):
+        for path, index in list(self._segments.known.items()):
             if wanted.isdisjoint(index.ids):
                 continue
-            if not _is_whole(path):
-                del self._segments[path]
-                _discard(path)
+            if self._segments.tried(path, check_whole) is None:
                 intact = False
                 continue
             for one, start, shape in zip(index.ids, index.starts, index.shapes, strict=True):
@@ -210,53 +159,50 @@ class FrameStore:
             segments.append(path)
         if not intact:
             return None
-        return Frames(segments, np.array([places[one] for one in ids], np.int64).reshape(-1, 5))
+        numbers = np.array([places[one] for one in ids], np.int64).reshape(-1, 5)
+        try:
+            return Frames(segments, numbers)
+        except FileNotFoundError:  # removed by another process since it was listed
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot map {self._segments.folder}: {error}") from error
 
 
 class _Index(NamedTuple):
-    """A segment's header: its pictures, where each starts in the file, and their heights, widths and channels."""
+    """A segment's header: its pictures, where each starts in the file, and their heights, widths and channels.
+
+    ``end`` is the file's length.
+    """
 
     ids: list[str]
     starts: list[int]
     shapes: list[tuple[int, int, int]]
+    end: int
 
 
-def _read_index(path: Path) -> _Index | None:
-    """A segment's header, read alone; None where it is no such header, or the file is not as long as that says."""
+def _index_of(ids: list[str], shapes: list[tuple[int, int, int]], start: int) -> _Index:
+    *starts, end = accumulate((height * width * channels for height, width, channels in shapes), initial=start)
+    return _Index(ids, starts, shapes, end)
+
+
+def _read_index(path: Path) -> _Index:
+    """A segment's header, read alone.
+
+    Raises `OSError`, and `ValueError` where it is no such header or the file is not as long as that says.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _HEADER_LIMIT:
+            raise ValueError(f"a header of {length} bytes")
+        text = file.read(length)
+        size = os.fstat(file.fileno()).st_size
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > _HEADER_LIMIT:
-                return None
-            told = json.loads(file.read(length))["__metadata__"]
-            ids = [str(one) for one in json.loads(told["ids"])]
-            shapes = [
-                (int(height), int(width), int(channels)) for height, width, channels in json.loads(told["shapes"])
-            ]
-            size = os.fstat(file.fileno()).st_size
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    lengths = (height * width * channels for height, width, channels in shapes)
-    *starts, end = accumulate(lengths, initial=8 + length)
-    return _Index(ids, starts, shapes) if len(ids) == len(shapes) and end == size else None
-
-
-def _mapped(path: Path) -> NDArray[np.uint8]:
-    """A file's bytes. By torch, which keeps no descriptor open: a process has 1,024 of them, and there may be more segments."""
-    import torch
-
-    return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8).numpy()
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest() == path.stem.partition("-")[2]
-    except OSError:
-        return False
-
-
-def _discard(path: Path) -> None:
-    """Remove a damaged segment; where that is not allowed it is passed over."""
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
+        told = json.loads(text)["__metadata__"]
+        ids = [str(one) for one in json.loads(told["ids"])]
+        shapes = [(int(height), int(width), int(channels)) for height, width, channels in json.loads(told["shapes"])]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no header of pictures: {error}") from error
+    found = _index_of(ids, shapes, 8 + length)
+    if len(ids) != len(shapes) or found.end != size:
+        raise ValueError("not as long as its header tells")
+    return found

@@ -18,14 +18,15 @@ from medbench.identity import ModelIdentity
 
 
 def recalled(folder: Path, identity: ModelIdentity) -> Preprocess | None:
-    """What `remember` kept of these weights; None where it is absent, or damaged, which is then gone."""
+    """What `remember` kept of these weights; None where it is absent or damaged, which is then removed."""
     stem = _stem(folder, identity)
     for place in stem.parent.glob(f"{stem.name}-*.json"):
-        with suppress(OSError, msgspec.MsgspecError):
+        with suppress(OSError):  # a cache that cannot be read or written costs time only
             data = place.read_bytes()
             if place.stem == f"{stem.name}-{_digest_of(data)}":
-                return msgspec.json.decode(data, type=Preprocess)
-        place.unlink(missing_ok=True)
+                with suppress(msgspec.MsgspecError):
+                    return msgspec.json.decode(data, type=Preprocess)
+            place.unlink()
     return None
 
 

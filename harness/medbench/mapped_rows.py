@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,3 +38,16 @@ class MappedRows:
     def take(self, indices: Iterable[int]) -> NDArray[np.float32]:
         """Several rows (n, ...), in that order."""
         return np.stack([self[index] for index in indices])
+
+
+def mapped_bytes(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes, mapped. Raises `OSError`.
+
+    By torch, which keeps no descriptor open: a process has 1,024 of them, and there may be more segments.
+    """
+    import torch
+
+    try:
+        return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8).numpy()
+    except RuntimeError as error:
+        raise OSError(str(error).splitlines()[0]) from error

@@ -64,6 +64,26 @@ def test_one_row_that_does_not_fit_fails_the_trial_with_a_fix():
         list(BatchSize(4, "toy").pieces(FakeMemory(0, 1).call, 3))
 
 
+def test_relief_is_asked_for_before_a_row_fails_and_the_size_found_anew():
+    memory = FakeMemory(100, 60)
+
+    def relieved() -> bool:
+        memory.each -= 58
+        return memory.each > 0
+
+    calls = []
+
+    def call(start: int, stop: int) -> int:
+        calls.append(stop - start)
+        if memory.each > 2:
+            raise torch.OutOfMemoryError
+        return len(memory.call(start, stop))
+
+    size = BatchSize(PROBE, "toy", memory, relieved)
+    assert sum(size.pieces(call, 70)) == 70
+    assert calls == [8, 4, 2, 1, 8, 32, 30]
+
+
 def test_another_error_is_not_taken_for_want_of_memory():
     def call(start: int, stop: int) -> int:
         raise RuntimeError("shapes differ")

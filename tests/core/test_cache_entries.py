@@ -17,6 +17,7 @@ from medbench import cache_entries as listing
 from medbench.cache_entries import CacheEntry, cache_entries
 from medbench.cli.cache import cache_command
 from medbench.frame_store import FORMAT, kept_frames
+from medbench.segments import Segments
 
 
 def keep(cache: Path, dataset: str = "toy", *, age: float = 0, **key: Any) -> Path:
@@ -107,3 +108,12 @@ def test_an_entry_of_features_is_named_by_its_method(tmp_path: Path) -> None:
     entry = CacheEntry("features", tmp_path, key, 3, 10, 1.0, lambda: None)
     assert entry.method == "mgca@resnet50"
     assert entry.as_dict() == key | {"kind": "features", "rows": 3, "bytes": 10, "used": 1.0}
+
+
+def test_an_entry_in_use_is_passed_over_with_a_line(tmp_path: Path, medbench: Callable[..., str]) -> None:
+    folder = keep(tmp_path / "cache")
+    with Segments(folder, {}, lambda path: None).locked():
+        told = medbench("gc", "--all")
+    assert f"left: {folder} is in use" in told
+    assert "0 of 1 entries" in told
+    assert folder.is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import threading
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from medbench import filling
 from medbench.errors import TrialError
 from medbench.feature_store import entries
 from medbench.identity import loader_code
@@ -70,13 +72,17 @@ def test_earlier_images_of_pairs_share_the_cache_with_the_images(tmp_path):
     assert model.seen == 6
 
 
-def test_a_kill_in_the_middle_loses_one_segment_at_most(tmp_path):
+@pytest.mark.parametrize(("way", "lost"), [("interrupt", 0), ("kill", 592 - 512)])
+def test_a_stop_in_the_middle_loses_one_segment_at_most(tmp_path, monkeypatch, way, lost):
     manifest = draw(tmp_path, 700)
+    if way == "kill":  # nothing is written on the way out
+        monkeypatch.setattr(filling, "flushed", lambda *sinks, flush: contextlib.nullcontext())
     with pytest.raises(KeyboardInterrupt):
         features(Brightness(fail_after=600), tmp_path).encode(manifest)
+    monkeypatch.undo()
     model = Brightness()
     rows = features(model, tmp_path).encode(manifest)
-    assert 100 <= model.seen <= 700 - 512
+    assert model.seen == 700 - 592 + lost
     np.testing.assert_allclose(rows[:, 0], np.arange(700) % 256 / 255, rtol=1e-6)
 
 
@@ -187,6 +193,18 @@ def test_a_model_that_was_loaded_for_its_features_can_be_trained(tmp_path):
     assert source.model.weight.grad is not None
 
 
+def test_texts_that_do_not_fit_are_halved(tmp_path):
+    class Small(Brightness):
+        def encode_texts(self, texts: list[str]) -> torch.Tensor:
+            if len(texts) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().encode_texts(texts)
+
+    model = Small()
+    assert features(model, tmp_path).texts(["a", "bb", "ccc", "a", "dddd"])[:, 0].tolist() == [1, 2, 3, 1, 4]
+    assert model.asked == ["a", "bb", "ccc", "dddd"]
+
+
 def test_no_image_gives_no_row(tmp_path):
     manifest = draw(tmp_path, 2)
     assert len(features(None, tmp_path, seed=5).encode(manifest.take([]), preprocess=HOW)) == 0
@@ -212,7 +230,11 @@ def test_half_written_files_are_cleared(tmp_path):
     features(Brightness(), tmp_path).encode(manifest)
     (entry,) = entries(tmp_path / "features")
     (entry.folder / ".partial-000002-abc.safetensors").write_bytes(b"half")
-    features(None, tmp_path).encode(manifest)
+    assert [one.rows for one in entries(tmp_path / "features")] == [4]
+    features(None, tmp_path).encode(manifest.take([1]))  # reading alone changes nothing
+    assert list(entry.folder.glob(".partial-*"))
+    (next(entry.folder.glob("0*"))).unlink()
+    features(Brightness(), tmp_path).encode(manifest)
     assert not list(entry.folder.glob(".partial-*"))
 
 

@@ -173,16 +173,21 @@ class Twins:
         return twin
 
 
+def in_place_of_torch(monkeypatch, twins):
+    monkeypatch.setattr(torch, "compile", twins)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: None)  # which would load the whole compiler
+
+
 def test_full_batches_alone_are_compiled(manifest, monkeypatch):
     twins = Twins()
-    monkeypatch.setattr(torch, "compile", twins)
+    in_place_of_torch(monkeypatch, twins)
     found = rows(Net(), manifest, compute=Compute(compile=True))
     assert twins.seen == [16, 16, 16, 16]  # two answers of two full batches; the last has 8 pictures
     np.testing.assert_array_equal(found[0], rows(Net(), manifest)[0])
 
 
 def test_what_does_not_compile_is_said_once_and_answered_all_the_same(manifest, monkeypatch):
-    monkeypatch.setattr(torch, "compile", Twins(ValueError("no compiler\nwas found")))
+    in_place_of_torch(monkeypatch, Twins(ValueError("no compiler\nwas found")))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         found = answers_of(
@@ -200,9 +205,33 @@ def test_what_does_not_compile_is_said_once_and_answered_all_the_same(manifest, 
 
 
 def test_a_compiled_model_that_runs_out_of_memory_is_halved_too(manifest, monkeypatch):
-    monkeypatch.setattr(torch, "compile", Twins())
+    in_place_of_torch(monkeypatch, Twins())
     found = rows(Net(5), manifest, compute=Compute(compile=True))
     np.testing.assert_array_equal(found[0], rows(Net(), manifest)[0])
+
+
+@pytest.mark.slow
+def test_every_model_and_every_answer_is_compiled(manifest, monkeypatch):
+    """Torch compiles a function eight times and then no more: a process has more models, and a pass more answers."""
+    runs = []
+    plain = torch.compile
+
+    def backend(graph, example):
+        return lambda *inputs: runs.append(1) or graph.forward(*inputs)
+
+    monkeypatch.setattr(torch, "compile", lambda apply, *, dynamic: plain(apply, dynamic=dynamic, backend=backend))
+    asked = AskedPictures(manifest.take(range(16)), "image")
+
+    def times(factor):
+        return lambda model, images: model(images.flatten(1)) * factor
+
+    for width in range(1, 11):
+        runs.clear()
+        how = (asked, manifest, HOW, Compute(compile=True))
+        net = torch.nn.Linear(192, width)
+        found = next(answers_of(lambda net=net: net, [times(number) for number in range(10)], *how, label="toy@net"))
+        assert [one.shape for one in found] == [(16, width)] * 10
+        assert len(runs) == 10
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from medbench import frame_store
+from medbench import segments as segments_module
 from medbench.errors import StoreError
 from medbench.frame_store import kept_frames
 
@@ -151,14 +152,14 @@ def test_a_cache_that_takes_no_more_is_left_for_the_next_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept_frames([tmp_path / "cache"], KEY, ["1"], Maker())
-    write = frame_store.write_atomically
+    write = segments_module.write_atomically
 
     def full(path: Path, fill: object) -> None:
         if path.is_relative_to(tmp_path / "cache"):
             raise StoreError(f"cannot write {path}: No space left on device")
         write(path, fill)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(frame_store, "write_atomically", full)
+    monkeypatch.setattr(segments_module, "write_atomically", full)
     frames = kept_frames([tmp_path / "cache", tmp_path / "work"], KEY, ["1", "2"], Maker())
     np.testing.assert_array_equal(frames[1], picture("2"))
     monkeypatch.undo()
@@ -168,14 +169,10 @@ def test_a_cache_that_takes_no_more_is_left_for_the_next_folder(
 def test_a_read_only_cache_that_holds_everything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept_frames([tmp_path / "cache"], KEY, ["1", "2"], Maker())
 
-    class NoLock:
-        def __init__(self, path: Path) -> None:
-            self.path = path
+    def refused(path: Path) -> None:
+        raise OSError(30, "Read-only file system", str(path))
 
-        def acquire(self) -> None:
-            raise OSError(30, "Read-only file system", str(self.path))
-
-    monkeypatch.setattr(frame_store, "FileLock", NoLock)
+    monkeypatch.setattr(segments_module, "FileLock", refused)
     make = Maker()
     frames = kept_frames([tmp_path / "cache", tmp_path / "work"], KEY, ["2"], make)
     np.testing.assert_array_equal(frames[0], picture("2"))
@@ -207,3 +204,43 @@ def test_the_error_of_a_picture_comes_through(tmp_path: Path) -> None:
 def test_a_maker_that_stops_early_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="0 pictures were made of 2"):
         kept_frames([tmp_path], KEY, ["1", "2"], lambda ids: iter(()))
+
+
+def test_a_read_that_fails_for_a_moment_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_frames([tmp_path / "cache"], KEY, ["1"], Maker())
+    whole = Path.open
+
+    def failing(self: Path, *args: object, **how: object) -> object:
+        if self.is_relative_to(tmp_path / "cache") and self.suffix == ".safetensors":
+            raise OSError(116, "Stale file handle")
+        return whole(self, *args, **how)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", failing)
+    make = Maker()
+    kept_frames([tmp_path / "cache", tmp_path / "work"], KEY, ["1"], make)
+    assert make.made == ["1"]
+    monkeypatch.undo()
+    kept_frames([tmp_path / "cache"], KEY, ["1"], make)
+    assert make.made == ["1"]
+
+
+def test_looking_without_the_lock_leaves_half_written_and_foreign_files(tmp_path: Path) -> None:
+    kept_frames([tmp_path], KEY, ["1", "2"], Maker())
+    (path,) = segments(tmp_path)
+    half = path.with_name(".partial-000002-x.safetensors")
+    half.write_bytes(b"half")
+    path.with_name(f"x-{path.name}").write_bytes(path.read_bytes())
+    make = Maker()
+    kept_frames([tmp_path], KEY, ["1"], make)
+    assert half.exists()
+    kept_frames([tmp_path], KEY, ["3"], make)
+    assert make.made == ["3"]
+
+
+def test_a_segment_is_checked_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_frames([tmp_path], KEY, ["1", "2"], Maker())
+    kept_frames([tmp_path], KEY, ["1"], Maker())
+    monkeypatch.setattr(segments_module, "_told_digest", lambda path: "another")
+    make = Maker()
+    kept_frames([tmp_path], KEY, ["2"], make)
+    assert make.made == []

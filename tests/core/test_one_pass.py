@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.errors import UsageError
+from medbench import filling, segments
+from medbench.asked import AskedPictures
+from medbench.errors import StoreError, UsageError
 from medbench.feature_store import entries
 from medbench.manifest import Manifest
 from medbench.needs import image_need
@@ -128,21 +130,21 @@ def test_what_lies_in_the_cache_asks_nobody_what_comes_later(tmp_path):
     warm.encode(manifest)
 
 
-def test_a_kill_in_a_joint_pass_leaves_both_stores_sound(tmp_path):
+def test_an_interrupt_in_a_joint_pass_loses_nothing_of_either(tmp_path):
     manifest = draw(tmp_path, 600)
     source = features(Trunked(fail_after=560), tmp_path)
     source.beside = lambda: [patches(manifest)]
     with pytest.raises(KeyboardInterrupt):
         source.encode(manifest)
-    assert {entry.key["name"]: entry.rows for entry in entries(tmp_path / "features")} == {"image": 512, "patches": 512}
+    assert {entry.key["name"]: entry.rows for entry in entries(tmp_path / "features")} == {"image": 560, "patches": 560}
     again = features(Trunked(), tmp_path)
     again.beside = lambda: [patches(manifest)]
     rows = again.encode(manifest)
-    assert again.model.seen == 88
+    assert again.model.seen == 40
     whole = features(Trunked(), tmp_path / "whole")
     np.testing.assert_array_equal(rows, whole.encode(manifest))
     np.testing.assert_array_equal(again.answer(patches(manifest)), whole.answer(patches(manifest)))
-    assert again.notes()["encoded"] == 88
+    assert again.notes()["encoded"] == 40
 
 
 def _raises(model, images):
@@ -198,3 +200,114 @@ def test_batches_of_two_threads_do_not_mix():
         thread.start()
         thread.join()
         assert model.trunk(images) is own is not found[0]
+
+
+def test_another_manifests_pictures_of_the_same_names_are_not_taken_for_its_own(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    manifest = draw(tmp_path / "one", 3)
+    other = dataclasses.replace(draw(tmp_path / "two", 3), sha256="1" * 64)
+    source = features(Trunked(), tmp_path)
+    source.beside = lambda: [image_need(other), image_need(dataclasses.replace(manifest, dataset="other"))]
+    source.encode(manifest)
+    assert [entry.key["manifest"] for entry in entries(tmp_path / "features")] == [manifest.sha256]
+
+
+def test_needs_that_overlap_leave_the_batches_whole(tmp_path):
+    manifest = draw(tmp_path, 40)
+    halves = np.random.default_rng(0).random((12, 40)) < 0.5
+    needs = [
+        FeatureNeed(
+            name=f"half {number}",
+            apply=lambda model, images: model.trunk(images).flatten(1)[:, :2],
+            manifest=manifest.take(np.flatnonzero(half)),
+        )
+        for number, half in enumerate(halves)
+    ]
+    sizes = []
+
+    class Told(Trunked):
+        def encode_images(self, images):
+            sizes.append(len(images))
+            return super().encode_images(images)
+
+    source = features(Told(), tmp_path)
+    source.beside = lambda: needs
+    source.encode(manifest)
+    assert sizes == [16, 16, 8]
+    warm = features(None, tmp_path)
+    for need in needs:
+        alone = features(Trunked(), tmp_path / "alone").answer(need)
+        np.testing.assert_allclose(warm.answer(need), alone, rtol=1e-5, atol=1e-6)
+
+
+def fails_above(rows, error):
+    def apply(model, images):
+        if len(images) > rows:
+            raise error
+        return images.flatten(1)[:, :2]
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling")]
+)
+@pytest.mark.parametrize(("rows", "answered"), [(4, 20), (0, 0)])
+def test_one_that_wants_too_much_memory_is_halved_and_then_given_up(tmp_path, error, rows, answered):
+    manifest = draw(tmp_path, 20)
+    source = features(Trunked(), tmp_path)
+    source.beside = lambda: [FeatureNeed(name="large", apply=fails_above(rows, error), manifest=manifest)]
+    assert source.encode(manifest).shape == (20, 4)
+    found = {entry.key["name"]: entry.rows for entry in entries(tmp_path / "features")}
+    assert found == {"image": 20, "large": answered}
+    assert source.model.seen <= 16 + 8 + 4 + 2 + 1 + 20
+
+
+def test_one_that_fills_the_disk_makes_way(tmp_path, monkeypatch):
+    manifest = draw(tmp_path, 300)
+    write = segments.write_atomically
+
+    def nearly_full(path, fill):
+        if sum(one.stat().st_size for one in (tmp_path / "features").glob("*/0*")) > 100_000:
+            raise StoreError(f"cannot write {path}: No space left on device")
+        write(path, fill)
+
+    monkeypatch.setattr(filling, "_LEAST", 32)
+    monkeypatch.setattr(segments, "write_atomically", nearly_full)
+    source = features(Trunked(), tmp_path)
+    source.beside = lambda: [patches(manifest)]
+    assert source.encode(manifest).shape == (300, 4)
+    assert {entry.key["name"]: entry.rows for entry in entries(tmp_path / "features")} == {"image": 300, "patches": 0}
+
+
+def test_a_store_that_cannot_be_opened_or_lacks_nothing_is_left_alone(tmp_path):
+    manifest = draw(tmp_path, 4)
+    features(Trunked(), tmp_path).answer(patches(manifest))
+    source = features(Trunked(), tmp_path)
+    broken = FeatureNeed(name="broken", apply=lambda model, images: images.flatten(1), manifest=manifest)
+    source.store_of(broken).folder.write_text("a file where the folder would be")
+    free = []
+
+    class Looks(Trunked):
+        def encode_images(self, images):
+            with source.store_of(patches(manifest)).locked_if_free() as ours:
+                free.append(ours)
+            return super().encode_images(images)
+
+    source.load = Looks
+    source.beside = lambda: [patches(manifest), broken]
+    source.encode(manifest)
+    assert free == [True]
+
+
+def test_pictures_of_what_is_foreseen_are_looked_at_where_they_may_serve_alone(tmp_path, monkeypatch):
+    manifest = draw(tmp_path, 4)
+    hashed = []
+    whole = AskedPictures.hashes
+    monkeypatch.setattr(AskedPictures, "hashes", lambda self: hashed.append(self) or whole(self))
+    source = features(Trunked(), tmp_path)
+    other = dataclasses.replace(HOW, equalise=True)
+    source.beside = lambda: [image_need(manifest), patches(manifest, preprocess=other), *[patches(manifest)] * 5]
+    source.encode(manifest)
+    assert len(hashed) == 2  # its own and the first of the patches, which want all

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from medbench.cache_entries import KINDS
 from medbench.cli.options import Settings, load_registry, print_json, settings_options
-from medbench.errors import UsageError
+from medbench.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from medbench.cache_entries import CacheEntry
@@ -70,8 +71,8 @@ def gc_command(
 ) -> None:
     """Remove what is kept: with no option, what nothing can use any more.
 
-    That is: damaged entries, and those of a method's older version or of data that were prepared anew. What is removed can
-    always be made again.
+    That is: damaged entries, those of a method's older version or of data that were prepared anew, and pixels of a dataset
+    whose folder is gone. What is removed can always be made again.
     """
     from medbench.cache_entries import cache_entries
 
@@ -92,13 +93,22 @@ def gc_command(
         chosen |= {one.folder: one for one in found if _is_outdated(one, registry, current)}
     if everything and kind is None and not dry_run:
         shutil.rmtree(settings.cache / "floors", ignore_errors=True)  # small files of protocols, as easily made again
-    for entry in chosen.values():
-        named_as = " ".join((entry.kind, entry.method, entry.dataset, entry.name))
-        click.echo(f"{'would remove' if dry_run else 'removing'} {named_as}, {entry.size / 1e6:.1f} MB")
+    gone = [entry for entry in chosen.values() if _is_removed(entry, dry_run=dry_run)]
+    size = sum(entry.size for entry in gone) / 1e6
+    click.echo(f"{len(gone)} of {len(found)} entries, {size:,.1f} MB{' (nothing was removed)' if dry_run else ''}")
+
+
+def _is_removed(entry: CacheEntry, *, dry_run: bool) -> bool:
+    """Whether the entry is removed, or would be; one that is in use or may not be removed is passed over with a line."""
+    named_as = " ".join((entry.kind, entry.method, entry.dataset, entry.name))
+    click.echo(f"{'would remove' if dry_run else 'removing'} {named_as}, {entry.size / 1e6:.1f} MB")
+    try:
         if not dry_run:
             entry.remove()
-    size = sum(entry.size for entry in chosen.values()) / 1e6
-    click.echo(f"{len(chosen)} of {len(found)} entries, {size:,.1f} MB{' (nothing was removed)' if dry_run else ''}")
+    except StoreError as error:
+        click.echo(f"left: {error}", err=True)
+        return False
+    return True
 
 
 def _is_named(entry: CacheEntry, method: str | None, dataset: str | None) -> bool:
@@ -127,8 +137,11 @@ def _manifests(registry: Registry, settings: Settings) -> dict[str, str]:
 def _is_outdated(entry: CacheEntry, registry: Registry, current: dict[str, str]) -> bool:
     """Of an older format, method version or older data; an entry of a method or data that are not here is left alone.
 
-    Pixels follow their data by themselves.
+    Pixels follow their data by themselves, but for a dataset's folder that was moved or removed: nothing finds them then.
     """
+    root = entry.key.get("root", "")
+    if entry.kind == "pixels" and root and not Path(root).exists():
+        return True
     model = entry.key.get("model", {})
     spec = registry.methods.get(model.get("method"))
     return (
