@@ -25,7 +25,7 @@ from medbench.registry import Registry
 from medbench.settings import Settings, load_settings
 
 TARGET = 1.7
-IMAGES = 96
+IMAGES = 32
 METHODS = "mgca,medst"
 DATASETS = "kermany,rsna,siim"
 TASKS = ",".join(
@@ -71,7 +71,7 @@ def compare(images: int = IMAGES, methods: str = METHODS, tasks: str = TASKS) ->
         folder = Path(name)
         drawn = ("--datasets", DATASETS, "--methods", methods, "--images", str(images), "--side", "224")
         _medbench(folder, "phantom", ".", *drawn)
-        _medbench(folder, "data", "prepare", *DATASETS.split(","), "--config", "medbench.toml")
+        _medbench(folder, "data", "prepare", DATASETS, "--config", "medbench.toml")
         settings = load_settings(
             config=folder / "medbench.toml",
             environment={},
