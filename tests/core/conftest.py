@@ -6,6 +6,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +54,21 @@ def toy_data(toy_path: Path, settings: Settings) -> Path:
     root = settings.dataset_root("toy")
     medbench_toy.write_phantom(root, PhantomSize(images=24, side=16, seed=0))
     return root
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that preparing decodes."""
+    from medbench.images import read_grey
+
+    names: list[str] = []
+    monkeypatch.setattr("medbench.pixels.decoding.read_grey", lambda path: names.append(path.name) or read_grey(path))
+    return names
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Any:
+    """`tests.core.pixel_toys.study` in a folder of its own."""
+    from tests.core.pixel_toys import study
+
+    return study(tmp_path)

@@ -15,26 +15,12 @@ from PIL import Image
 from medbench import pixels, preparation
 from medbench.cli import data
 from medbench.errors import MissingDataError, StoreError
-from medbench.images import read_grey
 from medbench.pixels.keeping import lacks_pixels
 from medbench.pixels.places import lock_of
 from medbench.pixels.shards import ShardWriter
 from medbench.progress import Reporter
 from medbench.samples import Sample
 from tests.core.pixel_toys import Said, Toy, draw, study
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Toy:
-    return study(tmp_path)
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files that are decoded."""
-    names: list[str] = []
-    monkeypatch.setattr("medbench.pixels.decoding.read_grey", lambda path: names.append(path.name) or read_grey(path))
-    return names
 
 
 def folders(toy: Toy) -> list[str]:

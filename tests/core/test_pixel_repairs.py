@@ -27,20 +27,7 @@ from medbench.pixels.remarks import remarks_on
 from medbench.pixels.shards import ShardWriter
 from medbench.registry import Registry
 from medbench.samples import Problem, Sample
-from tests.core.pixel_toys import Said, Toy, draw, study
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Toy:
-    return study(tmp_path)
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files that are decoded."""
-    names: list[str] = []
-    monkeypatch.setattr("medbench.pixels.decoding.read_grey", lambda path: names.append(path.name) or read_grey(path))
-    return names
+from tests.core.pixel_toys import Said, Toy, draw
 
 
 @pytest.fixture
