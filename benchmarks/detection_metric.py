@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from medbench.statistics import patient_weights
-from medbench_tasks.detection.metrics import IOU_THRESHOLDS, MAX_DETECTIONS, ImageBoxes, _found, _truths, match
+from medbench_tasks.detection.metrics import (
+    IOU_THRESHOLDS,
+    MAX_DETECTIONS,
+    ImageBoxes,
+    found_annotations,
+    match,
+    truth_annotations,
+)
 
 IMAGES, DETECTIONS = 5_337, 20
 TARGET = 2.0
@@ -83,7 +90,7 @@ def compare(repeats: int = 2) -> Comparison:
 def _number(images: list[ImageBoxes], coco: Any, evaluator: Any) -> float:
     sides = []
     with contextlib.redirect_stdout(io.StringIO()):
-        for annotations in (_truths(images), _found(images)):
+        for annotations in (truth_annotations(images), found_annotations(images)):
             side = coco()
             side.dataset = {
                 "images": [{"id": index} for index in range(len(images))],

@@ -23,7 +23,7 @@ KEEPING = ("auto", "always", "never")
 Option = str | int | float | bool
 _EMPTY: Mapping[str, Path] = MappingProxyType({})
 _NO_OPTIONS: Mapping[str, Option] = MappingProxyType({})
-_NO_TRACKERS: Mapping[str, Mapping[str, Option]] = MappingProxyType({})
+_NO_TABLES: Mapping[str, Mapping[str, Option]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +55,10 @@ class Settings:
     nproc_per_node: int = 1
     pixel_side: int | None = None
     keep_pixels: str = "auto"
-    executors: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TRACKERS)
+    executors: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TABLES)
     data_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
     checkpoint_overrides: Mapping[str, Path] = field(default_factory=lambda: _EMPTY)
-    trackers: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TRACKERS)
+    trackers: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: _NO_TABLES)
     source: Path | None = None
 
     def __post_init__(self) -> None:

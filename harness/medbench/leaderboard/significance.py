@@ -9,14 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from medbench.leaderboard.cells import Cell, Column
 from medbench.records import MetricValue, Record
 from medbench.replicates import are_packed, holm, mean_of_packed
-
-if TYPE_CHECKING:
-    pass
 
 LEVEL = 0.05
 NO_REPLICATES = "its records keep no replicates of the metric (medbench rescore makes them)"

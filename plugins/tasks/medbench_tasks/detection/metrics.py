@@ -102,7 +102,7 @@ def evaluate_coco(images: Sequence[ImageBoxes]) -> Any:
     labels = {int(label) for image in images for label in (*image.labels, *image.truth_labels)}
     with contextlib.redirect_stdout(io.StringIO()):
         truth, found = COCO(), COCO()
-        for coco, annotations in ((truth, _truths(images)), (found, _found(images))):
+        for coco, annotations in ((truth, truth_annotations(images)), (found, found_annotations(images))):
             coco.dataset = {
                 "images": [{"id": index} for index in range(len(images))],
                 "categories": [{"id": label} for label in sorted(labels)],
@@ -118,7 +118,8 @@ def evaluate_coco(images: Sequence[ImageBoxes]) -> Any:
     return evaluation
 
 
-def _truths(images: Sequence[ImageBoxes]) -> list[dict[str, Any]]:
+def truth_annotations(images: Sequence[ImageBoxes]) -> list[dict[str, Any]]:
+    """The truths as COCO has annotations."""
     return _numbered(
         [
             _annotation(index, box, label)
@@ -128,7 +129,8 @@ def _truths(images: Sequence[ImageBoxes]) -> list[dict[str, Any]]:
     )
 
 
-def _found(images: Sequence[ImageBoxes]) -> list[dict[str, Any]]:
+def found_annotations(images: Sequence[ImageBoxes]) -> list[dict[str, Any]]:
+    """The detections as COCO has annotations, with scores."""
     return _numbered(
         [
             {**_annotation(index, box, label), "score": float(score)}
