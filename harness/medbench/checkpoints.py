@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench.pickled import globals_of, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,12 +35,17 @@ class Checkpoint:
 
 
 def read_checkpoint(
-    path: Path, *, state_dict_keys: tuple[str, ...] = ("state_dict", "model"), allow: Sequence[Any] = ()
+    path: Path,
+    *,
+    state_dict_keys: tuple[str, ...] = ("state_dict", "model"),
+    allow: Sequence[Any] = (),
+    inert: Sequence[str] = (),
 ) -> Checkpoint:
     """Read a checkpoint without executing anything it holds.
 
     ``state_dict_keys`` are the container keys to look under, in order; a bare mapping of tensors is taken as it is.
-    ``allow`` lists further classes that the method knows its files to hold, e.g. `plain_globals`.
+    ``allow`` lists further classes that the method knows its files to hold, e.g. `plain_globals`. ``inert`` are import paths
+    (`medbench.pickled.TRAINERS`) whose objects stand there as empty mappings: they are neither imported nor called.
     Raises `MissingCheckpointError` where there is no file and `CheckpointError` where it is truncated, holds objects
     that only code could rebuild, or has no tensors.
     """
@@ -48,7 +55,7 @@ def read_checkpoint(
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    content = _unpickle_weights_only(path, allow)
+    content = _unpickle_weights_only(path, [*allow, *_stand_ins(path, inert)])
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a mapping with a state_dict")
     for key in state_dict_keys:
@@ -94,6 +101,17 @@ def is_phantom(path: Path) -> bool:
     except (zipfile.BadZipFile, OSError):
         return False
     return any(name.endswith(f"/{_PHANTOM_MEMBER}") for name in names)
+
+
+class _Inert:
+    """Takes the place of a class that is not imported; what it makes is the one mapping that torch's unpickler fills."""
+
+    def __new__(cls, *_: object, **__: object) -> OrderedDict[Any, Any]:  # type: ignore[misc]
+        return OrderedDict()
+
+
+def _stand_ins(path: Path, inert: Sequence[str]) -> list[Any]:
+    return [(_Inert, name) for name in globals_of(path) if within(name, inert)] if inert else []
 
 
 def _unpickle_weights_only(path: Path, allow: Sequence[Any]) -> Any:

@@ -114,6 +114,6 @@ def test_matching_reports_every_kind() -> None:
     tensors = {"a.x": torch.zeros(2), "a.y": torch.zeros(3), "spare": torch.zeros(1), "odd": torch.zeros(1)}
     needed = {"net.x": (2,), "net.y": (4,), "net.z": (1,)}
     found = match(tensors, needed, prefixes={"net.": "a."}, ignore=lambda key: key == "spare")
-    assert dict(found.matched) == {"net.x": "a.x", "net.y": "a.y"}
+    assert dict(found.matched) == {"net.x": ("a.x",), "net.y": ("a.y",)}
     assert (found.ignored, found.missing, found.unexpected) == (("spare",), ("a.z",), ("odd",))
     assert found.misshapen == (("a.y", (3,), (4,)),)

@@ -62,6 +62,9 @@ class MethodSpec:
     ``variant(name: str, checkpoints: Path) -> MethodVariant`` and makes one of whatever stands behind the slash in
     ``timm/<name>``, without loading torch. ``variants`` are then examples, and may be empty.
 
+    ``keys`` resolves to ``keys(variant: str, shapes: Mapping[str, Shape]) -> Sequence[medbench.layouts.KeyReading]``: what the
+    keys of a file are to a variant, by which ``medbench checkpoint inspect`` tells files apart.
+
     ``precisions`` are those that its encoders may be run in (`medbench.settings.PRECISIONS`).
     """
 
@@ -76,6 +79,7 @@ class MethodSpec:
     paper_url: str = ""
     pretrained_on: tuple[str, ...] | None = None
     phantom: str | None = None
+    keys: str | None = None
     open_variants: str | None = None
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     tags: tuple[str, ...] = ()
@@ -84,7 +88,7 @@ class MethodSpec:
     def __post_init__(self) -> None:
         check_id("method", self.id)
         check_import_string(f"method '{self.id}'", self.loader)
-        for heavy in (self.phantom, self.open_variants):
+        for heavy in (self.phantom, self.keys, self.open_variants):
             if heavy is not None:
                 check_import_string(f"method '{self.id}'", heavy)
         check_pretraining(f"method '{self.id}'", self.pretrained_on)

@@ -8,6 +8,7 @@ from medbench.hookspecs import hookimpl
 from medbench_methods import (
     blip,
     brain_blip,
+    gloria,
     hf_family,
     imagenet,
     medslip,
@@ -35,6 +36,7 @@ def medbench_methods() -> Iterable[MethodSpec]:
         blip.SPEC,
         brain_blip.SPEC,
         motor.SPEC,
+        gloria.SPEC,
         imagenet.SPEC,
         random_weights.SPEC,
         timm_family.SPEC,

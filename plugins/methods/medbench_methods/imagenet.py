@@ -47,7 +47,7 @@ def load(request: LoadRequest) -> VisionEncoder:
     """
     from medbench.capabilities import Preprocess
     from medbench_methods.nets.encoders import VisionEncoder
-    from medbench_methods.nets.loading import fill, match, require, shapes_of
+    from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
     from medbench_methods.nets.trunks import make_trunk
 
     trunk = make_trunk(request.variant)
@@ -57,9 +57,10 @@ def load(request: LoadRequest) -> VisionEncoder:
         from medbench.checkpoints import read_checkpoint
 
         tensors = read_checkpoint(request.checkpoint).tensors
-        matching = match(tensors, shapes_of(trunk.net), prefixes={"": ""}, ignore=_is_classifier)
+        needed = shapes_of(trunk.net)
+        matching = match(tensors, needed, prefixes={"": ""}, ignore=_is_classifier)
         require(matching, request.checkpoint, f"timm's {MODELS[request.variant]}")
-        fill(trunk.net, {name: tensors[key] for name, key in matching.matched.items()})
+        fill(trunk.net, taken(tensors, matching, needed))
     return VisionEncoder(trunk, Preprocess(resize=256, mode="pad", crop=224, mean=MEAN, std=STD)).eval()
 
 

@@ -24,13 +24,13 @@ SPEC = MethodSpec(
         MethodVariant(
             id="vit-b16",
             title="ViT-B/16 with lateral experts",
-            checkpoint=CheckpointSource(filename="medst/vit_base.ckpt", url=_URL, text_files=CLINICAL_BERT),
+            checkpoint=CheckpointSource(filename="medst/vit_base.ckpt", url=_URL, text_files=CLINICAL_BERT.files),
             capabilities=CAPABILITIES,
         ),
         MethodVariant(
             id="resnet50",
             title="ResNet-50 (frontal only; the released code builds and evaluates it but cannot pre-train it)",
-            checkpoint=CheckpointSource(filename="medst/resnet_50.ckpt", url=_URL, text_files=CLINICAL_BERT),
+            checkpoint=CheckpointSource(filename="medst/resnet_50.ckpt", url=_URL, text_files=CLINICAL_BERT.files),
             capabilities=CAPABILITIES,
         ),
     ),

@@ -24,13 +24,13 @@ SPEC = MethodSpec(
         MethodVariant(
             id="resnet50",
             title="ResNet-50",
-            checkpoint=CheckpointSource(filename="mgca/resnet_50.ckpt", url=_URL, text_files=CLINICAL_BERT),
+            checkpoint=CheckpointSource(filename="mgca/resnet_50.ckpt", url=_URL, text_files=CLINICAL_BERT.files),
             capabilities=CAPABILITIES,
         ),
         MethodVariant(
             id="vit-b16",
             title="ViT-B/16",
-            checkpoint=CheckpointSource(filename="mgca/vit_base.ckpt", url=_URL, text_files=CLINICAL_BERT),
+            checkpoint=CheckpointSource(filename="mgca/vit_base.ckpt", url=_URL, text_files=CLINICAL_BERT.files),
             capabilities=CAPABILITIES,
         ),
     ),

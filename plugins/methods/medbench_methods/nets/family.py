@@ -10,13 +10,11 @@ from medbench.checkpoints import Checkpoint, plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench_methods.nets.aligned import AlignedEncoder
 from medbench_methods.nets.lateral import make_lateral_trunk
-from medbench_methods.nets.loading import fill, match, require, shapes_of
+from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
 from medbench_methods.nets.trunks import make_trunk
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
     from medbench.capabilities import LoadRequest
     from medbench_methods.nets.lateral import LateralViTTrunk
@@ -100,7 +98,7 @@ class CheckpointText:
         token_types = torch.zeros(needed.pop(_TOKEN_TYPES))
         matching = match(tensors, needed, prefixes=TEXT_PREFIXES, ignore=self.family.ignores_for_texts)
         require(matching, self.path, f"the text tower of {self.family.title}")
-        fill(tower, {_TOKEN_TYPES: token_types, **_pick(tensors, matching.matched)})
+        fill(tower, {_TOKEN_TYPES: token_types, **taken(tensors, matching, needed)})
         return tower
 
 
@@ -118,9 +116,10 @@ def load_family(
     _check_kind(checkpoint, family, others, request.variant)
     source = CheckpointText(family, request.checkpoint, request.assets)
     encoder = make_on_meta(family, request.variant, make, source)
-    matching = match(checkpoint.tensors, shapes_of(encoder), prefixes=IMAGE_PREFIXES, ignore=family.ignores_for_images)
+    needed = shapes_of(encoder)
+    matching = match(checkpoint.tensors, needed, prefixes=IMAGE_PREFIXES, ignore=family.ignores_for_images)
     require(matching, checkpoint.path, f"{family.title} ({request.variant})")
-    fill(encoder, _pick(checkpoint.tensors, matching.matched))
+    fill(encoder, taken(checkpoint.tensors, matching, needed))
     return encoder
 
 
@@ -160,7 +159,3 @@ def _variant_of(tensors: Mapping[str, object]) -> str | None:
     if "img_encoder_q.model.cls_token" in tensors:
         return "vit-b16"
     return "resnet50" if "img_encoder_q.model.conv1.weight" in tensors else None
-
-
-def _pick(tensors: Mapping[str, Tensor], matched: Mapping[str, str]) -> dict[str, Tensor]:
-    return {name: tensors[key] for name, key in matched.items()}

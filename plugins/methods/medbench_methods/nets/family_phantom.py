@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,9 @@ from medbench_methods.nets.aligned import AlignedEncoder
 from medbench_methods.nets.drawing import draw_weights
 from medbench_methods.nets.family import IMAGE_PREFIXES, TEXT_PREFIXES, Family, make_on_meta
 from medbench_methods.nets.projection import JOINT_DIM
-from medbench_methods.nets.text import VOCABULARY, make_text_tower
+from medbench_methods.nets.text import make_text_tower
+from medbench_methods.nets.vocabulary_files import write_vocabulary
+from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def write_family(
 
     Where ``folder`` has no vocabulary for the text tower, a generated one is put there.
     """
-    _write_vocabulary(folder)
+    write_vocabulary(folder, CLINICAL_BERT)
     paths = []
     for variant in variants:
         path = folder / family.method / f"{OFFICIAL_NAMES[variant]}.ckpt"
@@ -43,18 +44,6 @@ def write_family(
         partial.replace(path)
         paths.append(path)
     return paths
-
-
-def _write_vocabulary(folder: Path) -> None:
-    """A stand-in of the right size: it spells every word letter by letter, which drawn weights take as well as any."""
-    path = folder / "tokenizers" / "bio_clinicalbert" / "vocab.txt"
-    if path.exists():
-        return
-    marks = string.ascii_lowercase + string.digits + string.punctuation
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *marks, *(f"##{mark}" for mark in marks)]
-    tokens += [f"[unused{number}]" for number in range(VOCABULARY - len(tokens))]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(tokens) + "\n", encoding="utf-8")
 
 
 def official_layout(family: Family, variant: str) -> dict[str, Tensor]:

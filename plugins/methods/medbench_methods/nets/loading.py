@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from medbench import layouts
 from medbench.errors import CheckpointError
+from medbench.layouts import Matching, Shape, counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,36 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 DOWNLOAD_AGAIN = "download the published file again"
-_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matching:
-    """How a checkpoint's keys meet those that a network needs.
-
-    ``matched`` maps the network's names to the checkpoint's keys. ``misshapen`` gives key, shape found, shape needed.
-    """
-
-    matched: Mapping[str, str]
-    ignored: tuple[str, ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    misshapen: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
-
-    def complaint(self) -> str | None:
-        """One line with everything that is wrong, or None."""
-        shapes = [f"{key} {found} for {needed}" for key, found, needed in self.misshapen]
-        parts = [
-            _count("missing key", self.missing),
-            _count("unexpected key", self.unexpected),
-            _count("tensor of another shape", shapes),
-        ]
-        return "; ".join(part for part in parts if part) or None
 
 
 def match(
     tensors: Mapping[str, Tensor],
-    needed: Mapping[str, tuple[int, ...]],
+    needed: Mapping[str, Shape],
     *,
     prefixes: Mapping[str, str],
     ignore: Callable[[str], bool],
@@ -55,21 +31,26 @@ def match(
     ``prefixes`` maps a network's prefix to the checkpoint's (``{"trunk.net.": "img_encoder_q.model."}``); a needed name
     starts with one of them. ``ignore`` tells the checkpoint's keys that may stand there unused.
     """
-    keys = {name: _renamed(name, prefixes) for name in needed}
-    wanted = set(keys.values())
-    spare = [key for key in tensors if key not in wanted]
-    ignored = tuple(key for key in spare if ignore(key))
-    return Matching(
-        matched={name: key for name, key in keys.items() if key in tensors},
-        ignored=ignored,
-        missing=tuple(key for key in keys.values() if key not in tensors),
-        unexpected=tuple(key for key in spare if not ignore(key)),
-        misshapen=tuple(
-            (key, tuple(tensors[key].shape), needed[name])
-            for name, key in keys.items()
-            if key in tensors and tuple(tensors[key].shape) != needed[name]
-        ),
-    )
+    keys = {name: [(_renamed(name, prefixes), shape)] for name, shape in needed.items()}
+    return layouts.match(tensor_shapes(tensors), keys, ignore=ignore)
+
+
+def tensor_shapes(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """The shapes of a file's tensors by key."""
+    return {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+
+
+def taken(tensors: Mapping[str, Tensor], matching: Matching, needed: Mapping[str, Shape]) -> dict[str, Tensor]:
+    """The network's tensors by its names, in the shapes ``needed``, from a file that `require` has passed.
+
+    Counters that the file may lack (`medbench.layouts.COUNTERS`) are zero.
+    """
+    found: dict[str, Tensor] = {}
+    for name, shape in needed.items():
+        parts = [tensors[key] for key in matching.matched.get(name, ())]
+        joined = torch.cat(parts) if len(parts) > 1 else parts[0] if parts else torch.zeros(shape, dtype=torch.int64)
+        found[name] = joined.reshape(shape)
+    return found
 
 
 def require(matching: Matching, path: Path, what: str, *, fix: str = DOWNLOAD_AGAIN) -> None:
@@ -86,14 +67,14 @@ class UntoldError(Exception):
 def told_shape(tensors: Mapping[str, Tensor], key: str, axes: int) -> tuple[int, ...]:
     """The shape of a tensor that tells a net's sizes: ``axes`` of them, none of them 0. Raises `UntoldError`."""
     if key not in tensors:
-        raise UntoldError(_count("missing key", [key]))
+        raise UntoldError(counted("missing key", [key]))
     shape = tuple(tensors[key].shape)
     if len(shape) != axes or 0 in shape:
-        raise UntoldError(_count("tensor of another shape", [f"{key} {shape} for {axes} sizes"]))
+        raise UntoldError(counted("tensor of another shape", [f"{key} {shape} for {axes} sizes"]))
     return shape
 
 
-def shapes_of(module: nn.Module) -> dict[str, tuple[int, ...]]:
+def shapes_of(module: nn.Module) -> dict[str, Shape]:
     """The shapes of a module's parameters and persistent buffers by name."""
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
@@ -121,11 +102,3 @@ def _renamed(name: str, prefixes: Mapping[str, str]) -> str:
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
     raise ValueError(f"{name} starts with none of {', '.join(prefixes)}")
-
-
-def _count(what: str, items: Iterable[str]) -> str:
-    items = list(items)
-    if not items:
-        return ""
-    named = ", ".join(items[:_NAMED]) + (", ..." if len(items) > _NAMED else "")
-    return f"{len(items)} {what}{'s' if len(items) > 1 and not what.endswith('shape') else ''} ({named})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from medbench.checkpoints import is_phantom, plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
-from medbench_methods.nets.loading import fill, match, require, shapes_of
+from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
 from medbench_methods.nets.medslip_books import read_books
 from medbench_methods.nets.medslip_encoder import MedslipEncoder, make_encoder
 
@@ -58,9 +58,10 @@ def load_medslip(request: LoadRequest) -> MedslipEncoder:
     places = any(key.startswith(ANATOMY) for key in tensors if not key.startswith(_NORMS))
     _tie_norms(path, tensors, places)
     encoder = make_encoder(places=places, read=partial(read_books, request.assets, phantom=is_phantom(path)))
-    matching = match(tensors, shapes_of(encoder.net), prefixes={"": ""}, ignore=lambda key: _may_be_spare(key, places))
+    needed = shapes_of(encoder.net)
+    matching = match(tensors, needed, prefixes={"": ""}, ignore=lambda key: _may_be_spare(key, places))
     require(matching, path, "MeDSLIP (resnet50)")
-    fill(encoder.net, {name: tensors[key] for name, key in matching.matched.items()})
+    fill(encoder.net, taken(tensors, matching, needed))
     return encoder.eval()
 
 

@@ -9,7 +9,8 @@ from transformers import BertModel
 
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench_methods.nets.medslip_books import HUB_ID, MAX_TOKENS
-from medbench_methods.nets.text import VOCABULARY, load_tokenizer
+from medbench_methods.nets.text import load_tokenizer
+from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +71,9 @@ def _own_tokenizer(folder: Path) -> Any:
     from transformers import BertTokenizer
 
     tokenizer = BertTokenizer(vocab=str(folder / "vocab.txt"), do_lower_case=True)
-    if tokenizer.vocab_size != VOCABULARY:
+    if tokenizer.vocab_size != CLINICAL_BERT.size:
         raise CheckpointError(
-            f"{folder / 'vocab.txt'} holds {tokenizer.vocab_size:,} tokens, not the {VOCABULARY:,} of {HUB_ID}",
+            f"{folder / 'vocab.txt'} holds {tokenizer.vocab_size:,} tokens, not the {CLINICAL_BERT.size:,} of {HUB_ID}",
             fix="put that model's own vocab.txt there",
         )
     return tokenizer
@@ -94,7 +95,7 @@ def _load_bert(folder: Path) -> BertModel:
         ) from error
     deeper = [key for key in report["unexpected_keys"] if "encoder.layer." in key]
     wrong = [*report["missing_keys"], *report["mismatched_keys"], *deeper]
-    if wrong or bert.config.vocab_size != VOCABULARY:
+    if wrong or bert.config.vocab_size != CLINICAL_BERT.size:
         # Left to itself the library would draw what is missing at random.
         named = f"{len(wrong)} tensors do not fit ({wrong[0]}, ...)" if wrong else f"{bert.config.vocab_size:,} tokens"
         raise CheckpointError(f"{folder if here else HUB_ID} is not {HUB_ID}: {named}", fix="download it again")

@@ -9,7 +9,7 @@ from transformers import BlipTextModel
 
 from medbench.errors import CheckpointError
 from medbench_methods.nets.blip_keys import text_config
-from medbench_methods.nets.loading import UntoldError, fill, match, require, shapes_of, told_shape
+from medbench_methods.nets.loading import UntoldError, fill, match, require, shapes_of, taken, told_shape
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_knowledge import Knowledge, SpecificKnowledge, TagEncoder
 from medbench_methods.nets.motor_layers import Decoder
@@ -45,9 +45,10 @@ def load_knowledge(path: Path, tensors: Mapping[str, Tensor]) -> Knowledge:
         raise CheckpointError(
             f"{path} holds no knowledge branches ({error})", fix="use --methods motor@pretrain"
         ) from error
-    matching = match(tensors, shapes_of(knowledge), prefixes=PREFIXES, ignore=lambda key: True)
+    needed = shapes_of(knowledge)
+    matching = match(tensors, needed, prefixes=PREFIXES, ignore=lambda key: True)
     require(matching, path, "MOTOR (knowledge)", fix=MOTOR.mend)
-    fill(knowledge, {name: tensors[key] for name, key in matching.matched.items()})
+    fill(knowledge, taken(tensors, matching, needed))
     _check_ids(path, knowledge)
     return knowledge
 

@@ -17,7 +17,7 @@ from torch import nn
 from medbench.capabilities import Preprocess
 from medbench.checkpoints import read_checkpoint
 from medbench.errors import CheckpointError, UsageError
-from medbench_methods.nets.loading import fill, match, require, shapes_of
+from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,7 @@ def take_weights(model: Any, path: Path, what: str) -> None:
             tensors[scale] = tensors[scale].reshape(needed[scale])
     matching = match(tensors, needed, prefixes={"": ""}, ignore=lambda key: key in _SPARE)
     require(matching, path, what)
-    fill(model, {ours: tensors[key] for ours, key in matching.matched.items()})
+    fill(model, taken(tensors, matching, needed))
 
 
 def make_tokenizer(files: OpenClipFiles) -> Any:

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertConfig, BertModel
 
-from medbench.errors import CheckpointError
 from medbench_methods.nets.projection import GlobalProjection, LocalProjection
 from medbench_methods.nets.tokens import Tokens
-from medbench_methods.nets.vocabulary_files import find_vocabulary
+from medbench_methods.nets.vocabulary_files import read_tokenizer
+from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
 
-HUB_ID = "emilyalsentzer/Bio_ClinicalBERT"
 MAX_TOKENS = 112
-VOCABULARY = 28996
 TEXT_DIM = 768
 
 
@@ -51,7 +49,7 @@ class TextTower(nn.Module):
     def __init__(self, tokenizer: Any = None) -> None:
         super().__init__()
         config = BertConfig(
-            vocab_size=VOCABULARY,
+            vocab_size=CLINICAL_BERT.size,
             num_hidden_layers=6,
             type_vocab_size=1,
             layer_norm_eps=1e-12,
@@ -109,19 +107,8 @@ def make_text_tower(tokenizer: Any = None) -> TextTower:
 
 
 def load_tokenizer(assets: Path | None) -> Any:
-    """Bio_ClinicalBERT's WordPiece tokenizer, lower-casing: from ``assets/tokenizers/bio_clinicalbert`` or the hub.
-
-    That place may be a folder with ``vocab.txt`` or the vocabulary itself. Raises `MissingCheckpointError` where there is
-    none to be had, and `CheckpointError` for a vocabulary of another model.
-    """
-    vocabulary = find_vocabulary(assets, "bio_clinicalbert", HUB_ID)
-    tokenizer = BertTokenizer(vocab=str(vocabulary), do_lower_case=True)
-    if tokenizer.vocab_size != VOCABULARY:
-        raise CheckpointError(
-            f"{vocabulary} holds {tokenizer.vocab_size:,} tokens, not the {VOCABULARY:,} of {HUB_ID}",
-            fix="put that model's own vocab.txt there",
-        )
-    return tokenizer
+    """Bio_ClinicalBERT's tokenizer. Raises as `medbench_methods.nets.vocabulary_files.read_tokenizer`."""
+    return read_tokenizer(assets, CLINICAL_BERT)
 
 
 def _slots(pieces: list[str], length: int) -> list[int]:

@@ -14,7 +14,7 @@ from torch import nn
 from medbench.capabilities import Preprocess
 from medbench.checkpoints import read_checkpoint
 from medbench.errors import MissingCheckpointError, UnknownNameError, UsageError
-from medbench_methods.nets.loading import fill, match, require, shapes_of
+from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
 from medbench_methods.nets.open_hub import hub_file
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def take_weights(net: Any, path: Path, what: str) -> None:
     classifier = net.pretrained_cfg.get("classifier") or ()
     heads = tuple(f"{head}." for head in ((classifier,) if isinstance(classifier, str) else classifier))
     tensors: Mapping[str, Tensor] = read_checkpoint(path).tensors
-    matching = match(tensors, shapes_of(net), prefixes={"": ""}, ignore=lambda key: key.startswith(heads))
+    needed = shapes_of(net)
+    matching = match(tensors, needed, prefixes={"": ""}, ignore=lambda key: key.startswith(heads))
     translate = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     if matching.complaint() is not None and translate is not None:
         try:
@@ -120,11 +121,11 @@ def take_weights(net: Any, path: Path, what: str) -> None:
             AttributeError,
         ):  # not that layout either: the first complaint stands
             translated = tensors
-        again = match(translated, shapes_of(net), prefixes={"": ""}, ignore=lambda key: key.startswith(heads))
+        again = match(translated, needed, prefixes={"": ""}, ignore=lambda key: key.startswith(heads))
         if again.complaint() is None:
             tensors, matching = translated, again
     require(matching, path, what)
-    fill(net, {ours: tensors[key] for ours, key in matching.matched.items()})
+    fill(net, taken(tensors, matching, needed))
 
 
 def hub_weights(net: Any, name: str) -> Path:

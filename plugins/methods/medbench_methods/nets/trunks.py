@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VariantName = Literal["resnet50", "vit-b16"]
+Pool = Literal["cls", "mean", "mean-before-norm"]
 
 
 class Trunk(Protocol):
@@ -45,8 +46,8 @@ class Trunk(Protocol):
 class ResNetTrunk(nn.Module):
     """ResNet-50 without its classifier; the state_dict has torchvision's names under ``net.``.
 
-    ``upsample`` is the side to which `features` first scales its input bilinearly with aligned corners (MGCA's 299);
-    `pyramid` always works at the input's own size, as detection and segmentation do. Local tokens are ``layer3``.
+    ``upsample`` is the side to which `features` first scales its input bilinearly with aligned corners (299 of GLoRIA and
+    MGCA); `pyramid` always works at the input's own size, as detection and segmentation do. Local tokens are ``layer3``.
     """
 
     embed_dim = 2048
@@ -81,7 +82,10 @@ class ResNetTrunk(nn.Module):
 class ViTTrunk(nn.Module):
     """ViT-B/16 without its classifier; the state_dict has timm's names under ``net.``.
 
-    Inputs of other sizes than 224, in multiples of 16, get resampled position embeddings.
+    ``architecture`` and ``options`` are timm's, for a relative of it (other depth, activation or size of the position table).
+    Inputs of other sizes than the table's, in multiples of 16, get resampled position embeddings. ``pool`` makes the global
+    feature: ``cls`` takes that token, ``mean`` the mean of the patch tokens after the final LayerNorm, and ``mean-before-norm``
+    that of the patch tokens before it, which are the local tokens then.
     """
 
     embed_dim = 768
@@ -89,25 +93,29 @@ class ViTTrunk(nn.Module):
     channels = (768,)
     strides = (16,)
 
-    def __init__(self) -> None:
+    def __init__(
+        self, architecture: str = "vit_base_patch16_224", *, pool: Pool = "cls", **options: int | float | bool | str
+    ) -> None:
         super().__init__()
-        self.net = timm.create_model("vit_base_patch16_224", pretrained=False, num_classes=0, dynamic_img_size=True)
+        self.net = timm.create_model(architecture, pretrained=False, num_classes=0, dynamic_img_size=True, **options)
+        self.pool = pool
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> the first block's input (B, 1 + T, 768): CLS and patches with their positions."""
-        embedded: Tensor = self.net._pos_embed(self.net.patch_embed(images))
+        embedded: Tensor = self.net.norm_pre(self.net._pos_embed(self.net.patch_embed(images)))
         return embedded
 
     @once_a_batch
     def tokens(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> CLS and patch tokens after the final LayerNorm, (B, 1 + T, 768)."""
-        tokens: Tensor = self.net.norm(self.net.blocks(self.embed(images)))
-        return tokens
+        """(B, 3, H, W) -> CLS and patch tokens (B, 1 + T, 768), after the final LayerNorm unless ``pool`` is before it."""
+        tokens: Tensor = self.net.blocks(self.embed(images))
+        return tokens if self.pool == "mean-before-norm" else self.net.norm(tokens)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> CLS (B, 768) and patch tokens (B, T, 768); T = 196 at 224."""
+        """(B, 3, H, W) -> the global feature (B, 768) and patch tokens (B, T, 768); T = 196 at 224."""
         tokens = self.tokens(images)
-        return tokens[:, 0], tokens[:, 1:]
+        patches = tokens[:, 1:]
+        return tokens[:, 0] if self.pool == "cls" else patches.mean(dim=1), patches
 
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> one map of the patch tokens, (B, 768, H / 16, W / 16)."""
