@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medbench.checkpoints import is_phantom, mark_phantom
@@ -19,12 +20,13 @@ from medbench.specs import DatasetSpec, MethodSpec
 
 @dataclass(frozen=True, slots=True)
 class PhantomRequest:
-    """Where, and what to draw."""
+    """Where, and what to draw; of a method those of its ``variants`` that are named by its id, else what it draws by itself."""
 
     folder: Path
     datasets: Sequence[DatasetSpec]
     methods: Sequence[MethodSpec]
     size: PhantomSize
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def write_phantom(request: PhantomRequest, say: Callable[[str], None]) -> None:
@@ -66,7 +68,10 @@ def _refuse_real_files(folder: Path, datasets: Sequence[DatasetSpec], methods: S
 
 def _write_checkpoints(method: MethodSpec, request: PhantomRequest, say: Callable[[str], None]) -> None:
     checkpoints = request.folder / "checkpoints"
-    for path in resolve(str(method.phantom), f"method '{method.id}'")(checkpoints, request.size.seed):
+    draw = resolve(str(method.phantom), f"method '{method.id}'")
+    named = request.variants.get(method.id, ())
+    chosen = {"variants": named} if named and "variants" in inspect.signature(draw).parameters else {}
+    for path in draw(checkpoints, request.size.seed, **chosen):
         mark_phantom(path)
         say(f"drew {path.relative_to(request.folder)} ({path.stat().st_size / 1e6:.0f} MB)")
 

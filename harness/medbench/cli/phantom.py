@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import click
@@ -25,10 +26,15 @@ def phantom_command(folder: Path, datasets: str, methods: str, images: int, side
     if images < 10 or side < 64:
         raise UsageError(f"{images} images of {side} pixels are too few", fix="use at least 10 images of 64 pixels")
     registry = load_registry()
+    choices = select_methods(methods, registry, folder)
+    variants: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    for choice in choices:
+        variants[choice.spec.id] += (choice.variant.id,)
     request = PhantomRequest(
         folder=folder,
         datasets=[registry.datasets[name] for name in select_datasets(datasets, registry)],
-        methods=list({choice.spec.id: choice.spec for choice in select_methods(methods, registry, folder)}.values()),
+        methods=list({choice.spec.id: choice.spec for choice in choices}.values()),
         size=PhantomSize(images, side, seed),
+        variants=variants,
     )
     write_phantom(request, click.echo)

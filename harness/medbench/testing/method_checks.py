@@ -63,7 +63,8 @@ def _check(name: str, spec: MethodSpec, registry: Registry, checkpoints: Path, *
     where = f"method {spec.id}"
     if draw and spec.phantom is not None:
         found: list[Outcome] = []
-        yield from _check_phantom(spec, checkpoints.parent, found)
+        named = name.partition("@")[2]
+        yield from _check_phantom(spec, checkpoints.parent, (named,) if named else (), found)
         if found:
             return
     bare = name == spec.id
@@ -160,12 +161,12 @@ def check_texts_elsewhere(choice: MethodChoice, settings: Settings) -> Check:
         yield from (one for one in found if isinstance(one, Finding))
 
 
-def _check_phantom(spec: MethodSpec, folder: Path, found: list[Outcome]) -> Check:
+def _check_phantom(spec: MethodSpec, folder: Path, variants: tuple[str, ...], found: list[Outcome]) -> Check:
     """Draw the weights, with the network and the process watched; a failure is kept in ``found`` too."""
     where = f"method {spec.id}"
     with no_network(str(spec.phantom).partition(":")[0].partition(".")[0]) as tried:
         shared = SharedState()
-        drawn = attempt(where, "drawing its phantom", lambda: draw_weights(spec, folder))
+        drawn = attempt(where, "drawing its phantom", lambda: draw_weights(spec, folder, variants))
         yield from check_state(where, shared, "drawing its phantom")
     yield from check_network(where, tried, _FROM_FOLDER)
     if isinstance(drawn, Finding | LeftOut):
@@ -177,9 +178,10 @@ def _load(choice: MethodChoice, settings: Settings) -> Any:
     return load_model(choice, settings, seed=0, needed=choice.variant.capabilities)
 
 
-def draw_weights(spec: MethodSpec, folder: Path) -> None:
-    """The phantom of its weights in ``folder/checkpoints``."""
-    write_phantom(PhantomRequest(folder, [], [spec], PhantomSize(images=0, side=0, seed=0)), lambda _: None)
+def draw_weights(spec: MethodSpec, folder: Path, variants: tuple[str, ...] = ()) -> None:
+    """The phantom of its weights in ``folder/checkpoints``, of those variants or of what it draws by itself."""
+    size = PhantomSize(images=0, side=0, seed=0)
+    write_phantom(PhantomRequest(folder, [], [spec], size, {spec.id: variants}), lambda _: None)
 
 
 def _check_module(subject: Subject) -> Check:
