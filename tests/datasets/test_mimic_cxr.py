@@ -13,7 +13,7 @@ import pytest
 from medbench.errors import MissingDataError
 from medbench.images import read_grey
 from medbench.samples import UNCERTAIN, PhantomSize
-from medbench_datasets import mimic_cxr, mimic_cxr_phantom
+from medbench_datasets import mimic_cxr, mimic_cxr_5x200, mimic_cxr_phantom
 from medbench_datasets.mimic_cxr_patients import PATIENTS
 from tests.datasets.tampering import edit_csv, kinds
 
@@ -31,7 +31,9 @@ TABLES = (mimic_cxr.METADATA, mimic_cxr.SPLIT, mimic_cxr.CHEXPERT)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
+    """Without the list of MIMIC-5x200, of which test_mimic_5x200.py is."""
     mimic_cxr_phantom.write_phantom(tmp_path, SIZE)
+    (tmp_path / mimic_cxr_5x200.FILE).unlink()
     return tmp_path
 
 

@@ -14,7 +14,7 @@ from medbench.errors import MissingDataError
 from medbench.preparation import examine
 from medbench.progress import Reporter
 from medbench.samples import PhantomSize
-from medbench_datasets import mimic_cxr, mimic_cxr_phantom, mimic_cxr_reports, r2gen
+from medbench_datasets import mimic_cxr, mimic_cxr_5x200, mimic_cxr_phantom, mimic_cxr_reports, r2gen
 from medbench_datasets.mimic_cxr_reports import sections_of
 from tests.datasets.tampering import kinds
 
@@ -30,8 +30,10 @@ HEAD = "                                 FINAL REPORT\n EXAMINATION:  CHEST (PA 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without the list of MIMIC-5x200, of which test_mimic_5x200.py is."""
     root = tmp_path_factory.mktemp("mimic-cxr")
     mimic_cxr_phantom.write_phantom(root, SIZE)
+    (root / mimic_cxr_5x200.FILE).unlink()
     return root
 
 

@@ -14,6 +14,7 @@ from medbench_tasks.classification import predictions as classification
 from medbench_tasks.detection import predictions as detection
 from medbench_tasks.generation import predictions as generation
 from medbench_tasks.grounding import predictions as grounding
+from medbench_tasks.retrieval import class_predictions as by_class
 from medbench_tasks.retrieval import predictions as retrieval
 from medbench_tasks.segmentation import predictions as segmentation
 from medbench_tasks.temporal import pair_predictions, sentence_metrics
@@ -153,6 +154,19 @@ def _ranks(_task: TaskSpec, draw: np.random.Generator) -> pa.Table:
     return _table(retrieval.SCHEMA, draw, columns)
 
 
+def _firsts(task: TaskSpec, draw: np.random.Generator) -> pa.Table:
+    assert task.target is not None
+    columns: dict[str, Any] = {
+        "class": list(draw.choice(task.target.labels, SAMPLES)),
+        "pool_texts": [SAMPLES] * SAMPLES,
+    }
+    for name in by_class.SCHEMA.names:
+        if name.startswith("first_"):
+            sure = draw.integers(0, int(name.removeprefix("first_")) + 1, SAMPLES)
+            columns[name] = [{"sure": int(one), "open": 0, "tied": 1, "right": 1} for one in sure]
+    return _table(by_class.SCHEMA, draw, columns)
+
+
 def _reports(_task: TaskSpec, draw: np.random.Generator) -> pa.Table:
     true, written = ([" . ".join(draw.choice(_WORDS, 3)) for _ in range(SAMPLES)] for _ in ("report", "written"))
     findings = [draw.choice([-2, 0, 1], (SAMPLES, 14)).tolist() for _ in ("truth", "predicted")]
@@ -202,6 +216,7 @@ _TABLES: Mapping[str, Callable[[TaskSpec, np.random.Generator], pa.Table]] = {
     "medbench_tasks.temporal.image:PROTOCOL": _progressions,
     "medbench_tasks.temporal.sentences:PROTOCOL": _sentences,
     "medbench_tasks.retrieval.protocol:PROTOCOL": _ranks,
+    "medbench_tasks.retrieval.class_protocol:PROTOCOL": _firsts,
     "medbench_tasks.generation.protocol:PROTOCOL": _reports,
     "medbench_tasks.vqa.protocol:PROTOCOL": _answers,
 }

@@ -3,7 +3,7 @@
 The root holds the release's tables (``mimic-cxr-2.0.0-*.csv`` or ``.csv.gz``) and the images,
 ``files/p10/p10000032/s50414267/<dicom_id>.jpg``. Labels belong to a study, and are repeated on each of its images; a blank
 is unknown and -1 uncertain. Laterals are samples too, but the official split holds frontal images alone. MIMIC-CXR's
-reports may lie beside the images, and R2Gen's ``annotation.json`` in the root.
+reports may lie beside the images, and R2Gen's ``annotation.json`` and BenchX's list of MIMIC-5x200 in the root.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from medbench.errors import MissingDataError
 from medbench.samples import Problem, RawDataset, Sample
 from medbench.specs import DatasetSpec, ExpectedFile, SplitSpec
-from medbench_datasets import r2gen
+from medbench_datasets import mimic_cxr_5x200, r2gen
 from medbench_datasets.cells import read_labels
 from medbench_datasets.disjoint import keep_patients_apart
 from medbench_datasets.mimic_cxr_patients import PATIENT_COLUMNS, PATIENTS, Patient, read_patients
@@ -82,6 +82,11 @@ SPEC = DatasetSpec(
         ),
         ExpectedFile(path="*annotation.json", purpose="R2Gen's reports and split of MIMIC-CXR", required=False),
         ExpectedFile(
+            path=mimic_cxr_5x200.FILE,
+            purpose="BenchX's list of MIMIC-5x200, for split 5x200; from datasets/MIMIC_5x200/ of its repository",
+            required=False,
+        ),
+        ExpectedFile(
             path=f"{PATIENTS}.csv*",
             purpose=f"MIMIC-IV's table of patients, for sex and age; columns {', '.join(PATIENT_COLUMNS)}; may be .gz",
             required=False,
@@ -100,6 +105,12 @@ SPEC = DatasetSpec(
             rule="R2Gen's annotation.json, every view; val as valid",
             source="R2Gen, Chen et al., EMNLP 2020",
             sizes={"train": 270790, "valid": 2130, "test": 3858},
+        ),
+        SplitSpec(
+            name=mimic_cxr_5x200.SPLIT,
+            rule="images with a report and one alone of CheXpert's five competition findings, 200 each, as BenchX lists them",
+            source=f"BenchX, arXiv 2410.21969: {mimic_cxr_5x200.FILE}, from datasets/MIMIC_5x200/ of its repository",
+            sizes={"test": mimic_cxr_5x200.EACH * len(mimic_cxr_5x200.FINDINGS)},
         ),
     ),
     reader="medbench_datasets.mimic_cxr:read",
@@ -122,7 +133,8 @@ def read(root: Path) -> RawDataset:
     ``texts`` is the report that R2Gen gives for the image (the findings), else the findings section of the study's report
     file, else its impression; it is empty where there is none of them. ``details`` hold those sections, or the last paragraph
     of a report that has neither (see `medbench_datasets.mimic_cxr_reports.sections_of`). Raises `MissingDataError` where one of
-    the three tables is absent, damaged or lacks a column, or where R2Gen's file is damaged or of other images altogether.
+    the three tables is absent, damaged or lacks a column, where R2Gen's file is damaged or of other images altogether, or where
+    BenchX's list is damaged or has no column of ids.
     """
     problems: list[Problem] = []
     metadata = _require(root, METADATA)
@@ -147,6 +159,9 @@ def read(root: Path) -> RawDataset:
     splits = {"official": _official(_require(root, SPLIT), samples, problems)}
     if annotation and studies:
         splits[r2gen.SPLIT] = _r2gen(annotation, studies, samples, problems)
+    listed_5x200 = root / mimic_cxr_5x200.FILE
+    if listed_5x200.is_file():
+        splits[mimic_cxr_5x200.SPLIT] = {"test": mimic_cxr_5x200.read_list(listed_5x200, samples, FRONTAL, problems)}
     return RawDataset(samples=samples, splits=splits, problems=tuple(problems), listed=len(listed) - seen.repeats)
 
 

@@ -1,6 +1,6 @@
 """A generated stand-in for MIMIC-CXR-JPG in the official raw form: packed tables, labels by study, laterals beside frontals.
 
-Reports of MIMIC-CXR and R2Gen's annotation file lie beside them.
+Reports of MIMIC-CXR, R2Gen's annotation file and BenchX's list of MIMIC-5x200 lie beside them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from medbench.samples import UNCERTAIN
-from medbench_datasets import mimic_cxr, phantom_reports, r2gen
+from medbench_datasets import mimic_cxr, mimic_cxr_5x200, phantom_reports, r2gen
 from medbench_datasets.cells import write_label
 from medbench_datasets.chest_findings import draw_visits
 from medbench_datasets.chexpert_splits import COMPETITION
@@ -44,6 +44,7 @@ METADATA_HEADER = (
     "ViewCodeSequence_CodeMeaning",
     "PatientOrientationCodeSequence_CodeMeaning",
 )
+LIST_HEADER = ("subject_id", "study_id", "dicom_id")
 
 _NO_FINDING = "No Finding"
 _RARE = tuple(name for name in mimic_cxr.LABELS if name not in {*COMPETITION, _NO_FINDING})
@@ -105,12 +106,17 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
 
 
 def write_phantom(root: Path, size: PhantomSize) -> None:
-    """Write the release's three tables, MIMIC-IV's of patients, the JPEG images, reports and R2Gen's list; same bytes."""
+    """Write the release's three tables, MIMIC-IV's of patients, the JPEG images, reports and both lists; same bytes.
+
+    The list of MIMIC-5x200 holds all frontal images that qualify, up to 200 a finding; that it has the columns of
+    `LIST_HEADER` is our choice.
+    """
     records: dict[str, list[dict[str, object]]] = {part: [] for part in r2gen.PARTS}
     metadata: list[list[object]] = []
     split: list[list[object]] = []
     labels: list[list[object]] = []
     patients: dict[int, list[object]] = {}
+    five: dict[str, list[list[object]]] = {name: [] for name in mimic_cxr_5x200.FINDINGS}
     for case in draw_cases(size):
         subject = str(case.subject)
         path = root / mimic_cxr.IMAGES / f"p{subject[:2]}" / f"p{subject}" / f"s{case.study}" / f"{case.dicom_id}.jpg"
@@ -128,11 +134,22 @@ def write_phantom(root: Path, size: PhantomSize) -> None:
         split.append([case.dicom_id, case.study, subject, case.part])
         labels.append([subject, case.study, *(write_label(case.labels.get(name)) for name in mimic_cxr.LABELS)])
         patients[case.subject] = [subject, case.sex, case.age, _YEAR]
+        if listed_as := _listed_as(case):
+            five[listed_as].append([subject, case.study, case.dicom_id])
     _write(root / f"{mimic_cxr.METADATA}.csv.gz", METADATA_HEADER, metadata)
     _write(root / f"{mimic_cxr.SPLIT}.csv.gz", mimic_cxr.SPLIT_COLUMNS, split)
     _write(root / f"{mimic_cxr.CHEXPERT}.csv.gz", ("subject_id", "study_id", *mimic_cxr.LABELS), labels)
     _write(root / f"{PATIENTS}.csv.gz", PATIENT_COLUMNS, list(patients.values()))
     (root / r2gen.ANNOTATION).write_text(json.dumps(records), encoding="utf-8")
+    listed = [row for rows in five.values() for row in rows[: mimic_cxr_5x200.EACH]]
+    (root / mimic_cxr_5x200.FILE).write_text(_csv(LIST_HEADER, listed), encoding="utf-8", newline="")
+
+
+def _listed_as(case: Case) -> str | None:
+    """The finding that a case stands for in MIMIC-5x200; None where it is not in it."""
+    positive = [name for name in mimic_cxr_5x200.FINDINGS if case.labels.get(name) == 1]
+    has_text = case.report.findings or case.report.impression
+    return positive[0] if len(positive) == 1 and has_text and case.view in mimic_cxr.FRONTAL else None
 
 
 def _report(index: int, visit: Visit, side: int, rng: np.random.Generator) -> Report:
@@ -157,6 +174,10 @@ def _mined(present: bool, rng: np.random.Generator) -> int | None:
 
 
 def _write(path: Path, header: tuple[str, ...], rows: list[list[object]]) -> None:
+    path.write_bytes(gzip.compress(_csv(header, rows).encode(), mtime=0))
+
+
+def _csv(header: tuple[str, ...], rows: list[list[object]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([header, *rows])
-    path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+    return text.getvalue()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from medbench.specs import Recipe, TaskSpec
+from medbench.specs import Recipe, Target, TaskSpec
+from medbench_tasks.catalogue.labels import CHEXPERT_FIVE
 from medbench_tasks.generation import recipe as generation
+from medbench_tasks.retrieval import class_recipe
 from medbench_tasks.retrieval import recipe as retrieval
 from medbench_tasks.vqa import recipe as vqa
 
@@ -91,6 +93,21 @@ def _questions(
 
 TASKS = (
     _retrieval("mimic-cxr-retrieval", "MIMIC-CXR, images and reports", "mimic-cxr", "r2gen", "cxr"),
+    TaskSpec(
+        id="mimic-5x200-retrieval",
+        title="One of five findings, MIMIC 5x200: image-text retrieval by class",
+        dataset="mimic-cxr",
+        split="5x200",
+        protocol="retrieval by class",
+        capabilities=frozenset({"ImageEncoder", "TextEncoder"}),
+        metrics=class_recipe.CLASS_METRICS,
+        recipes={"standard": class_recipe.STANDARD_CLASS_RETRIEVAL},
+        loader="medbench_tasks.retrieval.class_protocol:PROTOCOL",
+        target=Target(kind="multi-class", labels=CHEXPERT_FIVE),
+        parts=("test",),
+        trains=False,
+        tags=("retrieval", "vision-language", "frozen", "cxr"),
+    ),
     _retrieval("iu-xray-retrieval", "IU X-Ray, images and reports", "iu-xray", "r2gen", "cxr"),
     _retrieval("covid-cxr-retrieval", "COVID-CXR, images and clinical notes", "covid-cxr", "notes", "cxr"),
     _retrieval("roco-retrieval", "ROCO, figures and captions", "roco", "official"),

@@ -34,7 +34,7 @@ class Embedded(NamedTuple):
 def answers_of(context: TrialContext, pool: Pool, recipe: RetrievalRecipe) -> tuple[Answers, int]:
     """The answers, and how many pairs were matched after fusion. Raises `TrialError` for anything that is not finite."""
     features = context.features
-    embedded = Embedded(unit_length(_projected(features, pool)), unit_length(features.texts(pool.texts)))
+    embedded = embed(features, pool)
     keep = kept_candidates(features, recipe)
     context.progress.phase("rank", _steps(pool, twice=not keep and pool.repeats))
     search = Search(device=context.compute.device, advance=context.progress.advance)
@@ -46,6 +46,12 @@ def answers_of(context: TrialContext, pool: Pool, recipe: RetrievalRecipe) -> tu
     logits = match_pairs(context, pool, pairs)
     final, released = reordered(pool, i2t, t2i, keep, pairs, logits)
     return Answers(final, by_cosine, released), len(pairs)
+
+
+def embed(features: Features, pool: Pool) -> Embedded:
+    """The pool's distinct images (or studies) and texts as unit vectors. Raises `TrialError` where one is not finite."""
+    images = features.project(features.answer(pool_need(pool)), studies=pool.studies)
+    return Embedded(unit_length(images), unit_length(features.texts(pool.texts)))
 
 
 def foreseen_needs(features: Features, pool: Pool, recipe: RetrievalRecipe) -> Iterator[FeatureNeed]:
@@ -109,11 +115,6 @@ def reordered(
         reranked_exact_pairs(texts, pool.text_of, pool.image_of, pool.own_row, keep),
     )
     return final, released
-
-
-def _projected(features: Features, pool: Pool) -> NDArray[np.float32]:
-    """(N, D) of the pool's images, or of its studies."""
-    return features.project(features.answer(pool_need(pool)), studies=pool.studies)
 
 
 def _steps(pool: Pool, *, twice: bool) -> int:

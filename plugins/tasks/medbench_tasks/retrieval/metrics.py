@@ -32,7 +32,7 @@ def score_with(table: pa.Table, names: Sequence[str], counts: NDArray[np.uint8])
     points = estimates(table, names, np.ones((table.num_rows, 1), np.uint8))
     replicates = estimates(table, names, counts)
     numbers = _numbers(table)
-    return {name: _value(float(points[name][0]), replicates[name], _number(numbers, name)) for name in names}
+    return {name: metric_value(float(points[name][0]), replicates[name], _number(numbers, name)) for name in names}
 
 
 def replicate_answers(table: pa.Table, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -56,6 +56,16 @@ def estimates(table: pa.Table, names: Sequence[str], counts: NDArray[np.uint8]) 
         if reading == "final":
             found |= {f"{way}-median-rank": _medians(queries, counts) for way, queries in asked.items()}
     return {name: found[name] for name in names}
+
+
+def metric_value(point: float, replicates: NDArray[np.float64], n: int) -> MetricValue:
+    """A metric with its interval; no value where it is undefined."""
+    if np.isnan(point):
+        return MetricValue(value=None, n=n, note="no query")
+    interval = interval_of(replicates)
+    if interval is None:
+        return MetricValue(value=point, n=n)
+    return MetricValue(value=point, low=interval.low, high=interval.high, n=n)
 
 
 def _recalls(asked: Mapping[str, Queries], counts: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
@@ -101,15 +111,6 @@ def _is_of(name: str, before: str, after: str) -> bool:
 
 def _direction(name: str) -> str | None:
     return next((way for way in DIRECTIONS if name.startswith(f"{way}-")), None)
-
-
-def _value(point: float, replicates: NDArray[np.float64], n: int) -> MetricValue:
-    if np.isnan(point):
-        return MetricValue(value=None, n=n, note="no query")
-    interval = interval_of(replicates)
-    if interval is None:
-        return MetricValue(value=point, n=n)
-    return MetricValue(value=point, low=interval.low, high=interval.high, n=n)
 
 
 def _share(hits: NDArray[np.float64], numbers: NDArray[np.float64]) -> NDArray[np.float64]:

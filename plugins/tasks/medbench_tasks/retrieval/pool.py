@@ -14,6 +14,7 @@ from medbench_tasks.retrieval.relevance import Relevance
 
 if TYPE_CHECKING:
     from medbench.manifest import Manifest
+    from medbench.protocols import TrialContext
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,23 @@ def pool_of(test: Manifest, *, studies: bool = False) -> Pool:
         },
         studies=studies,
     )
+
+
+def trial_pool(context: TrialContext, test: Manifest) -> Pool:
+    """`pool_of` rows of the test part, as studies where the trial's method reads these."""
+    return pool_of(test, studies="StudyEncoder" in context.features.capabilities)
+
+
+def pool_notes(pool: Pool) -> dict[str, float]:
+    """What was searched, what repeats, how many studies were read by two views, and what was left out."""
+    return {
+        "pool_images": float(len(pool.images)),
+        "pool_texts": float(len(pool.texts)),
+        "repeated_images": float(len(pool.rows) - len(pool.images)),
+        "repeated_texts": float(len(pool.row_of) - len(pool.texts)),
+        "studies_of_two_views": float(sum(has_second_view(pool.rows))) if pool.studies else 0.0,
+        **{name: float(count) for name, count in pool.left_out.items()},
+    }
 
 
 def text_key(text: str) -> str:

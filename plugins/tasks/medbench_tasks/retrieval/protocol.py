@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from medbench.protocols import Example, FeatureNeed, GroupValue, ReliabilityBin, TrialContext
     from medbench.records import MetricValue
     from medbench.specs import Recipe, TaskSpec
-    from medbench_tasks.retrieval.pool import Pool
 
 
 class RetrievalProtocol:
@@ -38,22 +37,25 @@ class RetrievalProtocol:
         """
         from medbench_tasks.retrieval.answers import answers_of
         from medbench_tasks.retrieval.floors import floor_tables
+        from medbench_tasks.retrieval.pool import pool_notes, trial_pool
         from medbench_tasks.retrieval.predictions import answer_table
 
         recipe = _recipe_of(context.recipe, context.task)
-        pool = _pool(context)
+        pool = trial_pool(context, context.test)
         answers, matched = answers_of(context, pool, recipe)
         return TrialOutcome(
             predictions=answer_table(pool, answers),
             floors=floor_tables(context.train, pool),
-            notes={**_notes(pool), "pairs_matched": float(matched)},
+            notes={**pool_notes(pool), "pairs_matched": float(matched)},
         )
 
     def foreseen(self, context: TrialContext) -> Iterable[FeatureNeed]:
         """The images of the pool, and where candidates are matched after fusion their tokens."""
         from medbench_tasks.retrieval.answers import foreseen_needs
+        from medbench_tasks.retrieval.pool import trial_pool
 
-        return foreseen_needs(context.features, _pool(context), _recipe_of(context.recipe, context.task))
+        recipe = _recipe_of(context.recipe, context.task)
+        return foreseen_needs(context.features, trial_pool(context, context.test), recipe)
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients."""
@@ -87,12 +89,6 @@ class RetrievalProtocol:
 PROTOCOL = RetrievalProtocol()
 
 
-def _pool(context: TrialContext) -> Pool:
-    from medbench_tasks.retrieval.pool import pool_of
-
-    return pool_of(context.test, studies="StudyEncoder" in context.features.capabilities)
-
-
 def _recipe_of(recipe: Recipe, task: TaskSpec) -> RetrievalRecipe:
     if not isinstance(recipe, RetrievalRecipe):
         raise UsageError(f"task '{task.id}' gives {type(recipe).__name__}, not a RetrievalRecipe")
@@ -101,17 +97,3 @@ def _recipe_of(recipe: Recipe, task: TaskSpec) -> RetrievalRecipe:
 
 def _names(task: TaskSpec) -> list[str]:
     return [metric.name for metric in task.metrics]
-
-
-def _notes(pool: Pool) -> dict[str, float]:
-    """What was searched, what repeats, how many studies were read by two views, and what was left out."""
-    from medbench_tasks.retrieval.pool import has_second_view
-
-    return {
-        "pool_images": float(len(pool.images)),
-        "pool_texts": float(len(pool.texts)),
-        "repeated_images": float(len(pool.rows) - len(pool.images)),
-        "repeated_texts": float(len(pool.row_of) - len(pool.texts)),
-        "studies_of_two_views": float(sum(has_second_view(pool.rows))) if pool.studies else 0.0,
-        **{name: float(count) for name, count in pool.left_out.items()},
-    }

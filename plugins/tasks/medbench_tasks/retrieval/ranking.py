@@ -65,7 +65,7 @@ def rank(
     above, tied, right, before = np.empty((4, len(queries)), np.int64)
     items = np.empty((len(queries), width), np.int32)
     cosines = np.empty((len(queries), width), np.float32)
-    for block, scores in _blocks(queries, candidates, np.arange(len(candidates)), search):
+    for block, scores in score_blocks(queries, candidates, np.arange(len(candidates)), search):
         above[block], tied[block], right[block], before[block] = _count(scores, relevance.part(block))
         if width:
             top = scores.topk(width, dim=1)
@@ -83,7 +83,7 @@ def rank_exact_pairs(
 ) -> Counts:
     """Rank the pool that shows candidate ``columns[p]`` at each place p, for queries (Q, D); ties are settled by place."""
     before = np.empty(len(queries), np.int64)
-    for block, scores in _blocks(queries, candidates, columns, search):
+    for block, scores in score_blocks(queries, candidates, columns, search):
         before[block] = _count(scores, relevance.part(block)).before
         search.advance(len(scores))
     return untied(before)
@@ -92,6 +92,33 @@ def rank_exact_pairs(
 def untied(above: NDArray[np.int64]) -> Counts:
     """The counts of queries whose best right candidate ties with nothing."""
     return Counts(above, np.ones_like(above), np.ones_like(above))
+
+
+def score_blocks(
+    queries: NDArray[np.float32], candidates: NDArray[np.float32], columns: NDArray[np.int64], search: Search
+) -> Iterator[tuple[slice, Tensor]]:
+    """Queries from..to and their scores (B, P) with candidate ``columns[p]`` at each place p, valid until the next."""
+    import torch
+
+    first, number = _distinct(candidates)
+    places = number[columns]
+    spread = None if np.array_equal(places, np.arange(len(first))) else torch.from_numpy(places).to(search.device)
+    distinct = candidates if len(first) == len(candidates) else candidates[first]
+    right = torch.from_numpy(distinct).to(search.device).T
+    step = min(max(search.cells // max(len(places), 1), 1), len(queries))
+    room = torch.empty((step, len(first)), device=search.device)
+    for start in range(0, len(queries), step):
+        block = slice(start, min(start + step, len(queries)))
+        left = torch.from_numpy(queries[block]).to(search.device)
+        scores = torch.mm(left, right, out=room[: len(left)])
+        yield block, scores if spread is None else scores.index_select(1, spread)
+
+
+def row_counts(mask: Tensor) -> NDArray[np.int64]:
+    """(B,) how many of each row are set; numpy counts bytes several times as fast as torch on a CPU."""
+    counts: NDArray[np.int64]
+    counts = np.count_nonzero(mask.numpy(), axis=1) if mask.device.type == "cpu" else mask.sum(dim=1).cpu().numpy()
+    return counts
 
 
 class _Block(NamedTuple):
@@ -113,31 +140,11 @@ def _count(scores: Tensor, relevance: Relevance) -> _Block:
     equal = own == best[owners]
     last = np.maximum.reduceat(np.where(equal, relevance.items, -1), starts)
     best_of, last_of = (torch.from_numpy(values).to(scores.device)[:, None] for values in (best, last))
-    above = _row_counts(scores > best_of)
+    above = row_counts(scores > best_of)
     level = scores == best_of
-    tied = _row_counts(level)
+    tied = row_counts(level)
     level &= torch.arange(scores.shape[1], device=scores.device) > last_of
-    return _Block(above, tied, np.add.reduceat(equal, starts, dtype=np.int64), above + _row_counts(level))
-
-
-def _blocks(
-    queries: NDArray[np.float32], candidates: NDArray[np.float32], columns: NDArray[np.int64], search: Search
-) -> Iterator[tuple[slice, Tensor]]:
-    """Queries from..to and their scores (B, P) with candidate ``columns[p]`` at each place p, valid until the next."""
-    import torch
-
-    first, number = _distinct(candidates)
-    places = number[columns]
-    spread = None if np.array_equal(places, np.arange(len(first))) else torch.from_numpy(places).to(search.device)
-    distinct = candidates if len(first) == len(candidates) else candidates[first]
-    right = torch.from_numpy(distinct).to(search.device).T
-    step = min(max(search.cells // max(len(places), 1), 1), len(queries))
-    room = torch.empty((step, len(first)), device=search.device)
-    for start in range(0, len(queries), step):
-        block = slice(start, min(start + step, len(queries)))
-        left = torch.from_numpy(queries[block]).to(search.device)
-        scores = torch.mm(left, right, out=room[: len(left)])
-        yield block, scores if spread is None else scores.index_select(1, spread)
+    return _Block(above, tied, np.add.reduceat(equal, starts, dtype=np.int64), above + row_counts(level))
 
 
 def _distinct(candidates: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -147,10 +154,3 @@ def _distinct(candidates: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArr
     digests = (hashlib.blake2b(row, digest_size=16).digest() for row in rows)  # a sort of the rows takes longer
     number = np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], np.int64)
     return np.unique(number, return_index=True)[1], number
-
-
-def _row_counts(mask: Tensor) -> NDArray[np.int64]:
-    """(B,) how many of each row are set; numpy counts bytes several times as fast as torch on a CPU."""
-    counts: NDArray[np.int64]
-    counts = np.count_nonzero(mask.numpy(), axis=1) if mask.device.type == "cpu" else mask.sum(dim=1).cpu().numpy()
-    return counts
