@@ -19,14 +19,15 @@ class Preprocess:
     """How an 8-bit image becomes an encoder's input, as data, so that it can enter keys and run batched.
 
     ``equalise`` spreads the histogram first, as `skimage.exposure.equalize_hist` with 256 bins. ``resize`` pixels: ``pad``
-    scales the longer side to it and zero-pads to a square, ``squash`` ignores the aspect, ``shorter`` scales the shorter
-    side to it. Then a centre crop to ``crop`` pixels, division by 255, and ``(x - mean) / std`` per channel; grey pixels
-    stand in all three channels. ``area`` is OpenCV's; ``bilinear`` and ``bicubic`` are Pillow's, which smooth on the way
-    down. `medbench.preprocessing` carries it out.
+    scales the longer side to it and zero-pads to a square, ``canvas`` zero-pads to a square, of ``resize`` at least, and
+    scales that, ``squash`` ignores the aspect, ``shorter`` scales the shorter side to it. Then a centre crop to ``crop``
+    pixels, division by 255, and ``(x - mean) / std`` per channel; grey pixels stand in all three channels. ``area`` is
+    OpenCV's; ``bilinear`` and ``bicubic`` are Pillow's, which smooth on the way down. `medbench.preprocessing` carries it
+    out.
     """
 
     resize: int
-    mode: Literal["pad", "squash", "shorter"]
+    mode: Literal["pad", "canvas", "squash", "shorter"]
     crop: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medbench.capabilities import Preprocess
 
 _BINS = 256
+_STRIP = 8
 _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -74,12 +75,23 @@ def centre_crop(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
 
 
+def framed_shape(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
+    """The height and width of what is scaled of an image of that size, already `cut`: of its canvas, or its own."""
+    if preprocess.mode != "canvas":
+        return height, width
+    side = max(preprocess.resize, height, width)
+    return side, side
+
+
 def scaled_shape(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
-    """The height and width that an image of that size, already `cut`, is scaled to, before padding and the crop."""
+    """The height and width that an image of that size, already `cut`, is scaled to, before padding and the crop.
+
+    For ``canvas``, which is padded before, those of the scaled canvas.
+    """
     side = preprocess.resize
     if preprocess.mode == "pad":
         return _fitted(height, width, side)
-    if preprocess.mode == "squash":
+    if preprocess.mode in {"squash", "canvas"}:
         return side, side
     shorter = min(height, width)
     return int(side * height / shorter), int(side * width / shorter)
@@ -88,12 +100,14 @@ def scaled_shape(height: int, width: int, preprocess: Preprocess) -> tuple[int, 
 def cut(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
     """A view of what the crop can show. For ``shorter``, the middle of a strip.
 
-    It would grow to billions of pixels, of which the crop keeps few.
+    It would grow to billions of pixels, of which the crop keeps few. So would the canvas of a strip: for ``canvas`` its
+    length is cut to eight times its width (our choice).
     """
-    if preprocess.mode != "shorter":
+    if preprocess.mode not in {"shorter", "canvas"}:
         return pixels
     height, width = pixels.shape[:2]
-    longest = min(height, width) * (preprocess.crop // preprocess.resize + 2)
+    most = _STRIP if preprocess.mode == "canvas" else preprocess.crop // preprocess.resize + 2
+    longest = min(height, width) * most
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return pixels[top : height - top, left : width - left]
 
@@ -102,12 +116,20 @@ def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.ui
     if preprocess.mode == "pad":
         return padded(pixels, preprocess.resize, preprocess.interpolation)
     height, width = pixels.shape[:2]
+    if preprocess.mode == "canvas":
+        pixels = _centred(pixels, *framed_shape(height, width, preprocess))
     return _scale(pixels, *scaled_shape(height, width, preprocess), preprocess.interpolation)
 
 
 def _fitted(height: int, width: int, side: int) -> tuple[int, int]:
     longer = max(height, width)
     return max(1, int(height * side / longer)), max(1, int(width * side / longer))
+
+
+def _centred(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Zero-padded on all sides; the odd pixel of padding goes right or below (our choice)."""
+    top, left = (height - pixels.shape[0]) // 2, (width - pixels.shape[1]) // 2
+    return _framed(pixels, top, height - pixels.shape[0] - top, left, width - pixels.shape[1] - left)
 
 
 def _framed(pixels: NDArray[np.uint8], top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from medbench.preprocessing import scaled_shape
+from medbench.preprocessing import framed_shape, scaled_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +50,17 @@ class Plan(NamedTuple):
 
 
 class _Axis(NamedTuple):
-    """``inside`` pixels are scaled to ``outside``; ``kept`` of them are wanted from ``first`` on, black beyond the picture."""
+    """``inside`` pixels are scaled to ``outside``; ``kept`` of them are wanted from ``first`` on, black beyond the picture.
+
+    Of those inside, a picture's own are ``length`` from ``start`` on, the rest a black canvas.
+    """
 
     inside: int
     outside: int
     first: int
     kept: int
+    start: int
+    length: int
 
 
 @lru_cache(maxsize=512)
@@ -65,11 +70,13 @@ def plan_of(height: int, width: int, preprocess: Preprocess) -> Plan | None:
     That is enlarging by area, for which OpenCV has another rule. `preprocessing.cut` comes first.
     """
     new_height, new_width = scaled_shape(height, width, preprocess)
-    rows, columns = _axis(height, new_height, preprocess), _axis(width, new_width, preprocess)
+    full_height, full_width = framed_shape(height, width, preprocess)
+    rows = _axis(height, full_height, new_height, preprocess)
+    columns = _axis(width, full_width, new_width, preprocess)
     if preprocess.interpolation != "area":
         reach, curve = _CURVES[preprocess.interpolation]
         return Plan("fixed", _fixed(columns, reach, curve), _fixed(rows, reach, curve), 1.0)
-    if height < new_height or width < new_width:
+    if full_height < new_height or full_width < new_width:
         return None
     whole = _whole_ratio(columns), _whole_ratio(rows)
     if None in whole:
@@ -79,13 +86,13 @@ def plan_of(height: int, width: int, preprocess: Preprocess) -> Plan | None:
     return Plan(kind, _sums(columns, across), _sums(rows, down), float(np.float32(1) / np.float32(across * down)))
 
 
-def _axis(inside: int, outside: int, preprocess: Preprocess) -> _Axis:
+def _axis(own: int, inside: int, outside: int, preprocess: Preprocess) -> _Axis:
     length, before = outside, 0
     if preprocess.mode == "pad":
         length, before = preprocess.resize, (preprocess.resize - outside) // 2
     crop = preprocess.crop
     start = round((length - crop) / 2) if length >= crop else -((crop - length) // 2)
-    return _Axis(inside, outside, start - before, crop)
+    return _Axis(inside, outside, start - before, crop, (inside - own) // 2, own)
 
 
 def _fixed(axis: _Axis, reach: int, curve: Callable[[NDArray[Any]], NDArray[Any]]) -> Taps:
@@ -141,7 +148,10 @@ def _kept(axis: _Axis, index: NDArray[np.int64], weight: NDArray[Any]) -> Taps:
     place = np.arange(axis.first, axis.first + axis.kept)
     there = (place >= 0) & (place < axis.outside)
     place = np.clip(place, 0, axis.outside - 1)
-    return Taps(index[place].astype(np.int32), np.where(there[:, None], weight[place], 0).astype(weight.dtype))
+    index = index[place] - axis.start
+    own = there[:, None] & (index >= 0) & (index < axis.length)
+    index = np.clip(index, 0, axis.length - 1)
+    return Taps(index.astype(np.int32), np.where(own, weight[place], 0).astype(weight.dtype))
 
 
 def _bilinear(x: NDArray[Any]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from medbench.resampling import plan_of
 HOW = Preprocess(resize=32, mode="shorter", crop=28, mean=(0.0,) * 3, std=(1.0,) * 3, interpolation="bicubic")
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
 SIDES = st.integers(1, 700)
-MODES = st.sampled_from(["pad", "squash", "shorter"])
+MODES = st.sampled_from(["pad", "canvas", "squash", "shorter"])
 INTERPOLATIONS = st.sampled_from(["area", "bilinear", "bicubic"])
 
 
@@ -69,7 +69,7 @@ def test_every_pixel_is_the_hosts(shapes, mode, interpolation, resize, crop, col
 
 
 @pytest.mark.parametrize("ratio", [2, 3, 4, 6, 1.25, 10 / 3, 4 / 3, 2.5])
-@pytest.mark.parametrize("mode", ["pad", "squash"])
+@pytest.mark.parametrize("mode", ["pad", "canvas", "squash"])
 def test_areas_are_added_and_rounded_as_opencv_does(ratio, mode):
     side = round(60 * ratio)
     how = replace(HOW, resize=60, crop=60, mode=mode, interpolation="area")
@@ -78,7 +78,7 @@ def test_areas_are_added_and_rounded_as_opencv_does(ratio, mode):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("interpolation", ["area", "bilinear", "bicubic"])
-@pytest.mark.parametrize("mode", ["pad", "squash", "shorter"])
+@pytest.mark.parametrize("mode", ["pad", "canvas", "squash", "shorter"])
 def test_real_pictures_are_the_hosts(shared, device, mode, interpolation):
     folders = ("nih-chestxray14-sample", "covid-cxr-open")
     paths = [path for name in folders for path in sorted((shared / "data" / name).rglob("*.png"))[:2]]
@@ -107,8 +107,9 @@ def test_many_large_pictures_are_resized_a_few_at_a_time(monkeypatch):
         ((20, 20), replace(HOW, interpolation="area")),
         ((1500, 1500), HOW),
         ((17 * MOST_TAPS, 60), replace(HOW, mode="squash")),
+        ((17 * MOST_TAPS, 90), replace(HOW, mode="canvas")),
     ],
-    ids=["enlarged by area", "large", "many taps"],
+    ids=["enlarged by area", "large", "many taps", "many taps on a canvas"],
 )
 def test_what_only_the_host_resizes_arrives_resized(shape, how):
     picture = noise(shape)

@@ -28,7 +28,7 @@ def declared(mode: str, resize: int, crop: int, interpolation: str = "area", *, 
 @given(
     height=st.integers(1, 90),
     width=st.integers(1, 90),
-    mode=st.sampled_from(["pad", "squash", "shorter"]),
+    mode=st.sampled_from(["pad", "canvas", "squash", "shorter"]),
     interpolation=st.sampled_from(["area", "bilinear", "bicubic"]),
     crop=st.integers(1, 40),
     equalise=st.booleans(),
@@ -56,6 +56,31 @@ def test_shorter_is_torchvisions_resize_and_centre_crop(interpolation, shape):
 def test_a_strip_is_cut_before_it_is_scaled_up():
     strip = np.full((1, 20_000), 9, np.uint8)
     assert np.array_equal(resized(strip, declared("shorter", 256, 224, "bilinear")), np.full((224, 224), 9))
+
+
+@pytest.mark.parametrize("interpolation", ["area", "bilinear", "bicubic"])
+@pytest.mark.parametrize("shape", [(60, 41), (41, 61), (20, 33), (32, 32), (7, 5), (64, 64)])
+def test_a_canvas_is_the_image_on_black_scaled_as_a_whole(interpolation, shape):
+    pixels, side = noise(*shape), max(32, *shape)
+    canvas = np.zeros((side, side), np.uint8)
+    top, left = (side - shape[0]) // 2, (side - shape[1]) // 2
+    canvas[top : top + shape[0], left : left + shape[1]] = pixels
+    ours = resized(pixels, declared("canvas", 32, 32, interpolation))
+    np.testing.assert_array_equal(ours, resized(canvas, declared("squash", 32, 32, interpolation)))
+
+
+def test_a_canvas_has_the_odd_pixel_of_padding_after_the_image():
+    image = resized(np.full((4, 7), 9, np.uint8), declared("canvas", 9, 9))
+    assert (image[2:6, 1:8] == 9).all()
+    assert image.sum() == 4 * 7 * 9
+
+
+def test_the_canvas_of_a_strip_is_not_made_whole():
+    strip = np.full((1, 60_000), 9, np.uint8)
+    np.testing.assert_array_equal(
+        resized(strip, declared("canvas", 4, 4, "bilinear")),
+        resized(np.full((1, 8), 9, np.uint8), declared("canvas", 4, 4, "bilinear")),
+    )
 
 
 def test_padding_is_even_with_the_odd_pixel_after():
@@ -97,7 +122,7 @@ def test_normalised_repeats_grey_in_three_channels():
         torch.testing.assert_close(out[:, channel], (batch / 255 - mean) / std)
 
 
-@pytest.mark.parametrize("mode", ["pad", "squash", "shorter"])
+@pytest.mark.parametrize("mode", ["pad", "canvas", "squash", "shorter"])
 @pytest.mark.parametrize("interpolation", ["area", "bilinear", "bicubic"])
 def test_colours_are_scaled_as_grey_is(mode, interpolation):
     how = Preprocess(resize=12, mode=mode, crop=10, mean=(0,) * 3, std=(1,) * 3, interpolation=interpolation)

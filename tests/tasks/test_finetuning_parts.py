@@ -59,6 +59,9 @@ def test_squares_for_motor_are_cut_from_the_image_itself_on_a_method_that_pads()
     recipe = replace(TOY, augment="motor", source_scale=1.0)
     assert source_frame(recipe, padding).mode == "squash"
     assert source_frame(replace(TOY, augment="mild"), padding).mode == "pad"
+    canvas = replace(padding, mode="canvas")
+    assert source_frame(replace(TOY, augment="mild", source_scale=1.0), canvas).mode == "canvas"
+    assert source_frame(replace(TOY, augment="mild", source_scale=2.0), canvas).mode == "pad", "as large as evaluated"
     disc = np.zeros((200, 400), np.uint8)
     rows, columns = np.ogrid[:200, :400]
     disc[(rows - 100) ** 2 + (columns - 200) ** 2 < 60**2] = 255

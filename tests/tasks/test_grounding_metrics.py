@@ -113,7 +113,10 @@ def test_a_squashed_map_repeats_each_cell() -> None:
 
 @pytest.mark.parametrize(
     "preprocess",
-    [how("squash"), how("squash", 80, 64), how("pad"), how("pad", 80, 64), how("shorter"), how("shorter", 72)],
+    [
+        *(how("squash"), how("squash", 80, 64), how("pad"), how("pad", 80, 64), how("canvas"), how("canvas", 80, 64)),
+        *(how("shorter"), how("shorter", 72)),
+    ],
 )
 @pytest.mark.parametrize("size", [(160, 160), (160, 100), (100, 160)])
 def test_a_map_lies_where_its_preprocess_put_the_image(preprocess: Preprocess, size: tuple[int, int]) -> None:

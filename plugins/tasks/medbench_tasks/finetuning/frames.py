@@ -51,6 +51,8 @@ def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess
     scale = 1.0 if recipe.augment in _IN_PLACE else recipe.source_scale
     side = max(evaluation.crop, round(evaluation.resize * scale))
     mode = "squash" if evaluation.mode == "shorter" or recipe.augment == "motor" else evaluation.mode
+    if mode == "canvas" and side > evaluation.resize:
+        mode = "pad"  # on a larger canvas a small image would be smaller than it is at evaluation
     return replace(evaluation, resize=side, crop=side, mode=mode)
 
 

@@ -97,25 +97,35 @@ def _within(places: NDArray[np.intp], start: float, extent: float) -> NDArray[np
     return inside
 
 
-def _scaled(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
-    """The size that the image has before it is padded and cropped."""
+def _scaled(height: int, width: int, preprocess: Preprocess) -> tuple[float, float]:
+    """The size that the image has before it is padded and cropped; on a canvas its part of what that is scaled to."""
     if preprocess.mode == "squash":
         return preprocess.resize, preprocess.resize
+    if preprocess.mode == "canvas":
+        ratio = preprocess.resize / max(preprocess.resize, height, width)
+        return height * ratio, width * ratio
     reference = max(height, width) if preprocess.mode == "pad" else min(height, width)
     return max(1, height * preprocess.resize // reference), max(1, width * preprocess.resize // reference)
 
 
-def _given(scaled: int, preprocess: Preprocess) -> tuple[float, float]:
+def _given(scaled: float, preprocess: Preprocess) -> tuple[float, float]:
     """First and last of what is left of a side of ``scaled`` pixels after padding and cropping, in shares of it."""
-    padding = (preprocess.resize - scaled) // 2 if preprocess.mode == "pad" else 0
-    canvas = preprocess.resize if preprocess.mode == "pad" else scaled
+    canvas, padding = _padded(scaled, preprocess)
     first = (canvas - preprocess.crop) / 2 - padding
     return first / scaled, (first + preprocess.crop) / scaled
 
 
-def _cells(scaled: int, cells: int, preprocess: Preprocess, side: int) -> NDArray[np.intp]:
-    padding = (preprocess.resize - scaled) // 2 if preprocess.mode == "pad" else 0
-    canvas = preprocess.resize if preprocess.mode == "pad" else scaled
+def _cells(scaled: float, cells: int, preprocess: Preprocess, side: int) -> NDArray[np.intp]:
+    canvas, padding = _padded(scaled, preprocess)
     places = (np.arange(side) + 0.5) * scaled / side + padding - (canvas - preprocess.crop) / 2
     found = np.floor(places * cells / preprocess.crop).astype(np.intp)
     return np.where((found >= 0) & (found < cells), found, -1)
+
+
+def _padded(scaled: float, preprocess: Preprocess) -> tuple[float, float]:
+    """What a side of ``scaled`` pixels becomes before the crop, and how much of that is padding before it."""
+    if preprocess.mode == "pad":
+        return preprocess.resize, (preprocess.resize - scaled) // 2
+    if preprocess.mode == "canvas":
+        return preprocess.resize, (preprocess.resize - scaled) / 2
+    return scaled, 0
