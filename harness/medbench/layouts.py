@@ -9,6 +9,7 @@ from functools import cache
 from itertools import zip_longest
 
 from medbench.errors import PluginError
+from medbench.untrusted import shown
 
 Shape = tuple[int, ...]
 Keys = tuple[str, ...]
@@ -168,7 +169,7 @@ def counted(what: str, items: Iterable[str]) -> str:
     items = list(items)
     if not items:
         return ""
-    named = ", ".join(items[:_NAMED]) + (", ..." if len(items) > _NAMED else "")
+    named = ", ".join(map(shown, items[:_NAMED])) + (", ..." if len(items) > _NAMED else "")
     return f"{len(items)} {what}{'s' if len(items) > 1 and not what.endswith('shape') else ''} ({named})"
 
 

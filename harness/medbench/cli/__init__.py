@@ -22,6 +22,7 @@ COMMANDS = {
     "report": ("report", "Write one HTML page to look at a results folder."),
     "compare": ("compare", "Compare two sets of records; fail where a number regressed."),
     "explain": ("explain", "Draw where a method looks in an image for a text."),
+    "checkpoint": ("checkpoint", "Say which method a file of weights is of, and what would be loaded."),
     "cache": ("cache", "Look at the kept features of frozen encoders, and clear them out."),
     "rescore": ("rescore", "Compute metrics again from kept predictions."),
     "phantom": ("phantom", "Write generated datasets and checkpoints in their official raw forms."),
