@@ -1,8 +1,8 @@
 """Loading checkpoints from strangers: tensors and plain values come in, code never runs.
 
 `read_checkpoint` opens a file in any of the usual containers (torch zip, legacy torch pickle, safetensors) with torch's
-weights-only unpickler. A phantom checkpoint carries an extra member in its zip archive, which torch ignores and which can
-be seen without torch.
+weights-only unpickler. A phantom checkpoint carries an extra member in its zip archive, or a word in its safetensors header,
+which torch ignores and which can be seen without torch.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medbench.errors import CheckpointError, MissingCheckpointError
-from medbench.pickled import globals_of, within
+from medbench.pickled import beyond_tensors, globals_of, within
+from medbench.safetensors_header import METADATA, metadata_of, read_header, write_header
+from medbench.untrusted import listed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _PHANTOM_MEMBER = "medbench_phantom.json"
+_PHANTOM_WORD = "medbench_phantom"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,20 @@ def read_checkpoint(
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    content = _unpickle_weights_only(path, [*allow, *_stand_ins(path, inert)])
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a mapping with a state_dict")
+    content = read_content(path, allow=allow, inert=inert)
     for key in state_dict_keys:
         if isinstance(content.get(key), Mapping):
             values = {name: value for name, value in content.items() if name != key}
             return Checkpoint(path, _tensors_of(path, content[key]), values)
     return Checkpoint(path, _tensors_of(path, content), {})
+
+
+def read_content(path: Path, *, allow: Sequence[Any] = (), inert: Sequence[str] = ()) -> Mapping[str, Any]:
+    """All that a torch file holds, its tensors left in the file where it is an archive. Raises as `read_checkpoint`."""
+    content = _unpickle_weights_only(path, [*allow, *_stand_ins(path, inert)])
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a mapping with a state_dict")
+    return content
 
 
 def plain_globals() -> list[Any]:
@@ -84,9 +93,13 @@ def sha256_of(path: Path) -> str:
 
 
 def mark_phantom(path: Path) -> None:
-    """Mark a torch zip checkpoint as generated; its tensors and container keys stay as they are."""
+    """Mark a torch zip or safetensors checkpoint as generated; its tensors and container keys stay as they are.
+
+    Raises `CheckpointError` for any other file.
+    """
     if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is no torch zip archive, so it cannot be marked as a phantom")
+        _mark_safetensors(path)
+        return
     with zipfile.ZipFile(path, "a") as archive:
         root = archive.namelist()[0].partition("/")[0]  # torch refuses a member outside its one folder
         member = zipfile.ZipInfo(f"{root}/{_PHANTOM_MEMBER}", (1980, 1, 1, 0, 0, 0))  # the same bytes at every draw
@@ -96,11 +109,20 @@ def mark_phantom(path: Path) -> None:
 def is_phantom(path: Path) -> bool:
     """Whether a checkpoint file was written by ``medbench phantom``. Needs no torch."""
     try:
+        if not zipfile.is_zipfile(path):
+            return _PHANTOM_WORD in metadata_of(path)
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError):
         return False
     return any(name.endswith(f"/{_PHANTOM_MEMBER}") for name in names)
+
+
+def _mark_safetensors(path: Path) -> None:
+    header = read_header(path)
+    if header is None:
+        raise CheckpointError(f"{path} is no torch zip archive and no safetensors, so it cannot be marked as a phantom")
+    write_header(path, header | {METADATA: {**metadata_of(path), _PHANTOM_WORD: "true"}})
 
 
 class _Inert:
@@ -126,7 +148,7 @@ def _unpickle_weights_only(path: Path, allow: Sequence[Any]) -> Any:
         reason = " ".join(str(error).split())
         if any(sign in reason.lower() for sign in ("unsupported global", "weightsunpickler", "unsupported operand")):
             raise CheckpointError(
-                f"{path} holds objects that only code could rebuild, so it was not loaded",
+                f"{path} holds objects that only code could rebuild, so it was not loaded{_named(path, allow)}",
                 fix="save its state_dict alone (tensors and plain values) and point medbench at that file",
             ) from error
         raise CheckpointError(
@@ -135,6 +157,13 @@ def _unpickle_weights_only(path: Path, allow: Sequence[Any]) -> Any:
     except Exception as error:  # the unpickler raises whatever it likes on bad bytes (struct.error, IndexError, ...)
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} is truncated or not a checkpoint ({reason})", fix="download it again") from error
+
+
+def _named(path: Path, allow: Sequence[Any]) -> str:
+    """``: posix.system, __main__.Trainer``: what a refused file would import beside tensors and what is allowed."""
+    known = {one[1] if isinstance(one, tuple) else f"{one.__module__}.{one.__qualname__}" for one in allow}
+    names = [name for name in beyond_tensors(globals_of(path)) if name not in known]
+    return f": {listed(names)}" if names else ""
 
 
 def _read_safetensors(path: Path) -> Checkpoint:

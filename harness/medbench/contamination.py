@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from medbench.specs import DatasetSpec, MethodSpec
+from medbench.specs import UNDISCLOSED, DatasetSpec, MethodSpec
 
 Contamination = Literal["clean", "overlaps", "undeclared"]
 
@@ -18,7 +18,8 @@ def contamination_of(
     Datasets overlap where one holds the other's images, or both those of a third (`DatasetSpec.images_from`). A declared
     part (``mimic-cxr:train``) is clean of other parts of that split, and of that alone: of another split, or of a dataset
     made of the same images, nobody has checked which image is where. Undeclared is a method that is not installed or names
-    no data, and one that names some where the origin of the images is not known. Who has seen nothing is clean of all.
+    no data, one that has seen undisclosed images beside those it names (`UNDISCLOSED`), and one that names some where the
+    origin of the images is not known. Who has seen nothing is clean of all.
     """
     declared = None if method is None else method.seen_by(variant)
     if declared is None:
@@ -34,7 +35,7 @@ def contamination_of(
         seen = _origins(name, datasets)
         if tested & (seen - {None}):
             return "overlaps"
-        known = known and None not in tested | seen
+        known = known and name != UNDISCLOSED and None not in tested | seen
     return "clean" if known else "undeclared"
 
 

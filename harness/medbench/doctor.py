@@ -19,7 +19,7 @@ from medbench.digests import DigestCache
 from medbench.pixels.places import in_words, sides_of, size_of
 from medbench.plan import find_weights
 from medbench.registry import Registry
-from medbench.selection import MethodChoice
+from medbench.selection import choice_of
 from medbench.settings import Settings
 
 _LIBRARIES = {
@@ -181,7 +181,7 @@ def _checkpoints(registry: Registry, settings: Settings) -> Iterator[Finding]:
     digests = DigestCache(settings.cache / "digests.json")
     for spec in registry.methods.values():
         for variant in spec.variants:
-            weights = find_weights(MethodChoice(spec, variant), settings, digests)
+            weights = find_weights(choice_of(spec, variant, registry, settings.checkpoints), settings, digests)
             subject = f"weights {spec.id}@{variant.id}"
             if weights.error is not None:
                 yield Finding("absent", subject, weights.error.message, weights.error.fix or "")

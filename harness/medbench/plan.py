@@ -108,6 +108,8 @@ def build_plan(request: Request, registry: Registry, settings: Settings) -> Plan
 
 def find_weights(choice: MethodChoice, settings: Settings, digests: DigestCache) -> Weights:
     """The identity of a variant's weights under these settings, or what is missing."""
+    if choice.error is not None:
+        return Weights(error=choice.error)
     source = choice.variant.checkpoint
     if source is None:
         return Weights()

@@ -4,19 +4,20 @@
     term      = ["-"] (id | id "@" variant | family "/" name | glob | "all" | "tag:" word)
 
 A bare method id, a glob, a tag or ``all`` means first variants; ``@*`` after it means all of them. ``timm/<model>`` is a
-variant of an open family, which globs, tags and ``all`` pass over. ``-`` leaves out what
-the term names, wherever it stands; a selection of exclusions alone starts from ``all``.
+variant of an open family, which globs, tags and ``all`` pass over. Where a method has a variant that stands for that model,
+it is that variant: a model has one name in plans, records and caches, and one declaration of what it has seen.
+``-`` leaves out what the term names, wherever it stands; a selection of exclusions alone starts from ``all``.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from medbench.errors import UnknownNameError, UsageError
+from medbench.errors import MedbenchError, UnknownNameError, UsageError
 from medbench.loading import resolve
 from medbench.registry import Registry
 from medbench.specs import MethodSpec, MethodVariant, TaskSpec
@@ -26,10 +27,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class MethodChoice:
-    """A method with one of its variants."""
+    """A method with one of its variants; ``error`` says why the model that the variant stands for cannot be had."""
 
     spec: MethodSpec
     variant: MethodVariant
+    error: MedbenchError | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:
@@ -54,6 +56,18 @@ def select_methods(text: str, registry: Registry, checkpoints: Path) -> tuple[Me
     }
     chosen = {choice.id: choice for term in terms.wanted for choice in _method_term(term, registry, checkpoints)}
     return _not_empty([choice for key, choice in chosen.items() if key not in left_out], text, "method")
+
+
+def choice_of(spec: MethodSpec, variant: MethodVariant, registry: Registry, checkpoints: Path) -> MethodChoice:
+    """The choice of a variant, with what the family says of the model where it stands for one."""
+    if not variant.stands_for:
+        return MethodChoice(spec, variant)
+    family, _, name = variant.stands_for.partition("/")
+    try:
+        opened = _opened(registry.method(family), name, checkpoints)
+    except MedbenchError as error:
+        return MethodChoice(spec, variant, error)
+    return MethodChoice(spec, _standing(variant, opened))
 
 
 def select_tasks(text: str, registry: Registry) -> tuple[TaskSpec, ...]:
@@ -83,7 +97,7 @@ def _parse(text: str, what: str) -> _Terms:
 def _method_term(term: str, registry: Registry, checkpoints: Path, *, exclude: bool = False) -> list[MethodChoice]:
     family, slash, rest = term.partition("/")
     if slash:
-        return [_open_variant(registry.method(family), rest, checkpoints)]
+        return [_open_choice(registry.method(family), rest, registry, checkpoints)]
     name, at, pattern = term.partition("@")
     chosen = []
     for method_id in _ids(name, registry.methods, registry, "method"):
@@ -98,20 +112,36 @@ def _method_term(term: str, registry: Registry, checkpoints: Path, *, exclude: b
             variants = (spec.variant(pattern),)
         else:
             variants = tuple(variant for variant in spec.variants if fnmatch.fnmatchcase(variant.id, pattern))
-        chosen += [MethodChoice(spec, variant) for variant in variants]
+        chosen += [choice_of(spec, variant, registry, checkpoints) for variant in variants]
     if not chosen:
         raise UsageError(f"no method has a variant that matches '{term}'", fix="medbench list methods")
     return chosen
 
 
-def _open_variant(spec: MethodSpec, name: str, checkpoints: Path) -> MethodChoice:
+def _open_choice(family: MethodSpec, name: str, registry: Registry, checkpoints: Path) -> MethodChoice:
+    opened = _opened(family, name, checkpoints)
+    for spec in registry.methods.values():
+        for variant in spec.variants:
+            if variant.stands_for == f"{family.id}/{opened.name}":
+                return MethodChoice(spec, _standing(variant, opened))
+    return MethodChoice(family, opened)
+
+
+def _standing(variant: MethodVariant, opened: MethodVariant) -> MethodVariant:
+    """``variant`` with the facts of the model that it stands for."""
+    able = variant.capabilities & opened.capabilities
+    return replace(variant, checkpoint=opened.checkpoint, capabilities=able, name=opened.name)
+
+
+def _opened(spec: MethodSpec, name: str, checkpoints: Path) -> MethodVariant:
     if spec.open_variants is None:
         raise UsageError(
             f"{spec.id} is no family of models", fix=f"choose a variant, {spec.id}@..., medbench show {spec.id}"
         )
     if not name or _is_glob(name):
         raise UsageError(f"'{spec.id}/{name}' names no model of the family {spec.id}", fix=f"medbench show {spec.id}")
-    return MethodChoice(spec, resolve(spec.open_variants, f"method '{spec.id}'")(name, checkpoints))
+    opened: MethodVariant = resolve(spec.open_variants, f"method '{spec.id}'")(name, checkpoints)
+    return opened
 
 
 def _ids(term: str, known: Mapping[str, MethodSpec | TaskSpec | object], registry: Registry, kind: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from medbench.contamination import contamination_of
 from medbench.errors import PluginError
-from medbench.specs import DatasetSpec, SplitSpec
+from medbench.specs import UNDISCLOSED, DatasetSpec, SplitSpec
 from tests.core.record_maker import make_method
 
 
@@ -62,6 +62,8 @@ DATASETS = {
         (("mimic:test",), "mimic", "official", "overlaps"),
         (("mimic:train",), "pairs", "official", "overlaps"),
         (("mimic:train", "mimic"), "mimic", "official", "overlaps"),
+        (("mimic", UNDISCLOSED), "nih", "official", "undeclared"),  # it may hold them
+        (("mimic", UNDISCLOSED), "mimic", "official", "overlaps"),
         (("mimic",), "own", "official", "undeclared"),  # nobody knows where a user's own images are from
         ((), "own", "official", "clean"),
         (("own",), "own", "official", "overlaps"),

@@ -7,13 +7,14 @@ Every spec checks itself when it is made, so a plugin author sees the mistake at
 from medbench.specs.datasets import DatasetSpec, ExpectedFile, SplitSpec
 from medbench.specs.methods import CheckpointSource, MethodSpec, MethodVariant
 from medbench.specs.tasks import MetricSpec, Recipe, RecipeT, ReportedResult, Target, TaskSpec
-from medbench.specs.words import CAPABILITIES, PARTS, READS_TEXTS, SUPERVISIONS, Part, check_id
+from medbench.specs.words import CAPABILITIES, PARTS, READS_TEXTS, SUPERVISIONS, UNDISCLOSED, Part, check_id
 
 __all__ = [
     "CAPABILITIES",
     "PARTS",
     "READS_TEXTS",
     "SUPERVISIONS",
+    "UNDISCLOSED",
     "CheckpointSource",
     "DatasetSpec",
     "ExpectedFile",

@@ -31,6 +31,11 @@ class MethodVariant:
 
     ``name`` is for open families: the model's own name, of which the id is the short form that may stand in a path.
     ``pretrained_on`` is as that of the method, where this variant has seen other data; None means the method's.
+
+    ``stands_for`` is a model of an open family, ``hf/microsoft/rad-dino``, that has a name of its own here. The family says
+    where its weights are, under which ``name`` and what they can do, and its loader is the method's; what stands here holds
+    while they are not there, and ``capabilities`` are the most that is offered. Whoever names the model by its family gets
+    this variant.
     """
 
     id: str
@@ -39,9 +44,12 @@ class MethodVariant:
     capabilities: frozenset[str]
     name: str = ""
     pretrained_on: tuple[str, ...] | None = None
+    stands_for: str = ""
 
     def __post_init__(self) -> None:
         check_id("variant", self.id)
+        if self.stands_for and not all(self.stands_for.partition("/")):
+            raise PluginError(f"variant '{self.id}': stands_for is '{self.stands_for}', not <family>/<model>")
         check_pretraining(f"variant '{self.id}'", self.pretrained_on)
         unknown = self.capabilities - CAPABILITIES
         if unknown:
@@ -53,10 +61,12 @@ class MethodSpec:
     """A pretrained model under evaluation.
 
     ``variants[0]`` is what the bare id selects. ``pretrained_on`` lists dataset ids, or is None where the authors do
-    not say; ``mimic-cxr:train`` means that part of the dataset's first split alone. Leaderboards mark contaminated cells by
+    not say; ``mimic-cxr:train`` means that part of the dataset's first split alone, and ``undisclosed`` images that nobody
+    names, as those of a model that this one starts from. Leaderboards mark contaminated cells by
     it (`medbench.contamination`). ``version`` rises when a change moves the features.
     ``loader`` resolves to ``load(request: LoadRequest) -> model`` and ``phantom`` to
-    ``write_phantom(folder: Path, seed: int) -> list[Path]`` (the checkpoint files written, in official form).
+    ``write_phantom(folder: Path, seed: int) -> list[Path]`` (the checkpoint files written, in official form). Where it takes
+    ``variants`` too, it draws the default one, or those of the ids that it is given.
 
     An open family (``timm``, ``hf``) has no fixed variants: ``open_variants`` resolves to
     ``variant(name: str, checkpoints: Path) -> MethodVariant`` and makes one of whatever stands behind the slash in

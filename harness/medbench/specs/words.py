@@ -12,6 +12,8 @@ _IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
+UNDISCLOSED = "undisclosed"
+"""In ``pretrained_on``, beside what is named: images of which nobody says where they are from."""
 
 CAPABILITIES = frozenset(
     {
