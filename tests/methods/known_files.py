@@ -35,13 +35,23 @@ class Known(NamedTuple):
         return module.published(self.variant)
 
 
+ALIKE = {
+    "gloria@resnet50-benchx": "resnet50",
+    "medklip@resnet50-benchx": "resnet50",
+    "mrm@vit-b16-benchx": "vit-b16",
+    **{f"cxr-clip@{net}-{data}": f"{net}-m" for net in ("r50", "swint") for data in ("mc", "mcc")},
+}
+"""Variants that are published just like another of their method."""
+
+
 def known_methods() -> list[Known]:
-    """All variants of all methods whose module says how they are published."""
+    """The methods whose module says how they are published: their variants, but those that are `ALIKE` another."""
     return [
         Known(spec, variant.id)
         for spec in medbench_methods()
         if hasattr(import_module(spec.loader.partition(":")[0]), "published")
         for variant in spec.variants
+        if f"{spec.id}@{variant.id}" not in ALIKE
     ]
 
 
@@ -49,9 +59,8 @@ def hollow(published: Published, *, images: int = 0, layout: int = 0) -> dict[st
     """The state_dict of a file: of that one of ``images``, in that one of its layouts."""
     part = published.images[images]
     state = hollow_part(part, part.layouts[layout])
-    if published.texts is not None:
-        texts = published.texts.layouts
-        state |= hollow_part(published.texts, texts[min(layout, len(texts) - 1)])
+    for texts in published.texts[:1]:
+        state |= hollow_part(texts, texts.layouts[min(layout, len(texts.layouts) - 1)])
     return state | {key: torch.zeros(()).expand(shape) for key, shape in published.spare.items()}
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from known_files import Known, hollow, known_methods, save
+from known_files import ALIKE, Known, hollow, hollow_part, known_methods, save
 
 from medbench.capabilities import LoadRequest
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.layouts import KeyReading
 from medbench.loading import resolve
 from medbench.testing.renaming import rename_half
+from medbench_methods import medbench_methods
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,11 +51,21 @@ def test_its_own_file_is_explained_to_the_last_key(known: Known, tmp_path: Path)
     found = {reading.part: reading.matching for reading in readings(known, state)}
     assert all(matching.complaint() is None for matching in found.values())
     assert all(matching.fitting + len(matching.ignored) == len(state) for matching in found.values())
-    assert ("texts" in found) == (known.published.texts is not None)
+    assert ("texts" in found) == bool(known.published.texts)
     path = save(known.published, state, tmp_path / "file.ckpt")
     model = resolve(known.spec.loader, known.id)(LoadRequest(variant=known.variant, checkpoint=path))
     assert not any(module.training for module in model.modules())
     assert all(tensor.device.type == "cpu" for tensor in model.state_dict().values())
+
+
+@pytest.mark.parametrize(("name", "other"), ALIKE.items())
+def test_variants_alike_differ_in_nothing_that_is_loaded(name: str, other: str) -> None:
+    method, _, variant = name.partition("@")
+    spec = next(one for one in medbench_methods() if one.id == method)
+    ours, theirs = (Known(spec, one).published for one in (variant, other))
+    assert [part.layouts for part in ours.images] == [part.layouts for part in theirs.images]
+    assert [part.layouts for part in ours.texts] == [part.layouts for part in theirs.texts]
+    assert ours.images[0].needed == theirs.images[0].needed
 
 
 @EACH
@@ -64,6 +75,9 @@ def test_every_other_layout_and_size_that_it_takes(known: Known) -> None:
             state = hollow(known.published, images=number, layout=layout)
             images = readings(known, state)[0]
             assert images.matching.complaint() is None, images.layout
+    for part in known.published.texts:
+        for layout in part.layouts:
+            assert readings(known, hollow_part(part, layout))[1].matching.missing == ()
 
 
 @EACH

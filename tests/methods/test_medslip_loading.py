@@ -110,13 +110,27 @@ def test_half_an_anatomy_stream_is_refused(state, refused) -> None:
     [
         (hollow(family_layout(MGCA, "resnet50")), r"an MGCA checkpoint .* - use --methods mgca$"),
         (hollow(family_layout(MEDST, "vit-b16")), r"a MedST checkpoint .* - use --methods medst$"),
-        ({"module.res_l1.weight": torch.zeros(1)}, r"a MedKLIP checkpoint"),
+        ({"module.res_l1.weight": torch.zeros(1)}, r"a MedKLIP checkpoint .* - use --methods medklip$"),
+        ({"gloria.img_encoder.x": torch.zeros(1)}, r"a GLoRIA checkpoint .* - use --methods gloria$"),
+        ({"vision_model.model.x": torch.zeros(1)}, r"a MedCLIP checkpoint .* - use --methods medclip$"),
+        ({"res_l1.weight": torch.zeros(1), "bert_l1.bias": torch.zeros(1)}, r"a ConVIRT checkpoint .*methods convirt$"),
         ({"res_features.0.weight": torch.zeros(1), "res_out.weight": torch.zeros(1)}, "fine-tuned for classification"),
         ({"mask_generator.weight": torch.zeros(1), "up_blocks.0.x": torch.zeros(1)}, "fine-tuned for segmentation"),
         ({"layer4.2.conv3.weight": torch.zeros(1)}, r"a plain ResNet-50 .* - use --methods imagenet$"),
         ({"backbone.stem": torch.zeros(1)}, r"not a MeDSLIP checkpoint \(no mask_generator.\*; it holds backbone.stem"),
     ],
-    ids=["mgca", "medst", "medklip", "fine-tuned", "fine-tuned-masks", "resnet", "unrelated"],
+    ids=[
+        "mgca",
+        "medst",
+        "medklip",
+        "gloria",
+        "medclip",
+        "convirt",
+        "fine-tuned",
+        "fine-tuned-masks",
+        "resnet",
+        "unrelated",
+    ],
 )
 def test_another_methods_file_is_named(state, said, refused) -> None:
     assert re.search(said, refused(state))

@@ -69,7 +69,9 @@ def test_features_keep_their_direction(name: str, tmp_path: Path) -> None:
         path = tmp_path / variant.checkpoint.filename
         if not path.is_file():
             pytest.skip(f"no stand-in for the weights of {name}")
-    model = resolve(spec.loader, name)(LoadRequest(variant=variant.id, checkpoint=path, assets=tmp_path))
+    model = resolve(spec.loader, name)(
+        LoadRequest(variant=variant.id, checkpoint=path, assets=tmp_path, name=variant.name)
+    )
     check(model, variant.capabilities)
 
 

@@ -13,7 +13,7 @@ from weights import ATOL, RTOL, golden_arrays, golden_state_dict
 
 from medbench_methods.nets.medslip_books import place_texts
 from medbench_methods.nets.medslip_findings import FINDINGS, PLACES, query_indices
-from medbench_methods.nets.medslip_text import BookEncoder
+from medbench_methods.nets.observation_text import BookEncoder
 from medbench_methods.nets.text import load_tokenizer
 
 if TYPE_CHECKING:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Shape
+    from medbench_methods.nets.blip_keys import Kind
     from medbench_methods.nets.blip_model import BlipModel
 
 ENCODES = frozenset({"ImageEncoder", "DenseImageEncoder"})
@@ -39,6 +42,7 @@ SPEC = MethodSpec(
     ),
     loader="medbench_methods.blip:load",
     phantom="medbench_methods.blip:write_phantom",
+    keys="medbench_methods.blip:keys",
     licence="BSD-3-Clause",
     citation="Li et al., BLIP: Bootstrapping Language-Image Pre-training for Unified Vision-Language Understanding and"
     " Generation, ICML 2022",
@@ -50,21 +54,29 @@ SPEC = MethodSpec(
 )
 
 
+READ: Mapping[str, tuple[Kind, ...]] = {
+    "pretrain": ("pretrain",),
+    "retrieval-coco": ("retrieval", "itm"),
+    "caption-coco": ("caption",),
+    "vqa": ("vqa",),
+}
+"""The kinds of file that each variant reads."""
+
+
 def load(request: LoadRequest) -> BlipModel:
     """The model of the asked variant, in eval mode. Raises `MissingCheckpointError` and `CheckpointError`."""
     from medbench_methods.nets.blip_flavour import BLIP
     from medbench_methods.nets.blip_loading import load_blip
 
-    return load_blip(
-        request,
-        BLIP,
-        {
-            "pretrain": ("pretrain",),
-            "retrieval-coco": ("retrieval", "itm"),
-            "caption-coco": ("caption",),
-            "vqa": ("vqa",),
-        },
-    )
+    return load_blip(request, BLIP, READ)
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant."""
+    from medbench_methods.nets.blip_flavour import BLIP
+    from medbench_methods.nets.blip_loading import read_keys
+
+    return read_keys(shapes, BLIP, READ[variant][0])
 
 
 def write_phantom(folder: Path, seed: int) -> list[Path]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
+from medbench.specs import UNDISCLOSED, CheckpointSource, MethodSpec, MethodVariant
 from medbench_methods.blip import BERT_VOCABULARY, MATCHES, WRITES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Shape
+    from medbench_methods.nets.blip_keys import Kind
     from medbench_methods.nets.blip_model import BlipModel
 
 _PRETRAINED = "checkpoint_59.pth"
@@ -38,14 +41,24 @@ SPEC = MethodSpec(
     ),
     loader="medbench_methods.brain_blip:load",
     phantom="medbench_methods.brain_blip:write_phantom",
+    keys="medbench_methods.brain_blip:keys",
     licence="BSD-3-Clause (code, as BLIP); no weights released",
     citation="Monajatipoor et al., Medical Vision-Language Pre-Training for Brain Abnormalities, LREC-COLING 2024",
     code_url="https://github.com/masoud-monajati/MedVL_pretraining_pipeline",
     paper_url="https://arxiv.org/abs/2404.17779",
     # All figures, those of the test part too in some of its runs. It starts from BLIP, whose images of the web are not known.
-    pretrained_on=("brain-pubmed",),
+    pretrained_on=("brain-pubmed", UNDISCLOSED),
     tags=("brain", "vision-language"),
 )
+
+
+READ: Mapping[str, tuple[Kind, ...]] = {
+    "pretrain": ("pretrain",),
+    "retrieval": ("retrieval", "itm"),
+    "pretrain-200": ("pretrain",),
+    "retrieval-200": ("retrieval", "itm"),
+}
+"""The kinds of file that each variant reads."""
 
 
 def load(request: LoadRequest) -> BlipModel:
@@ -54,16 +67,15 @@ def load(request: LoadRequest) -> BlipModel:
     from medbench_methods.nets.blip_loading import load_blip
 
     flavour = BRAIN_BLIP_LONG if request.variant.endswith(_LONG) else BRAIN_BLIP
-    return load_blip(
-        request,
-        flavour,
-        {
-            "pretrain": ("pretrain",),
-            "retrieval": ("retrieval", "itm"),
-            "pretrain-200": ("pretrain",),
-            "retrieval-200": ("retrieval", "itm"),
-        },
-    )
+    return load_blip(request, flavour, READ)
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant."""
+    from medbench_methods.nets.blip_flavour import BRAIN_BLIP
+    from medbench_methods.nets.blip_loading import read_keys
+
+    return read_keys(shapes, BRAIN_BLIP, READ[variant][0])
 
 
 def write_phantom(folder: Path, seed: int) -> list[Path]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENCODER = "gloria.img_encoder."
 LOCAL = f"{ENCODER}local_embedder.weight"
 LENGTH = 97
-CHEXPERT, MIMIC = ("chexpert:train", "imagenet"), ("mimic-cxr:train", "imagenet")
+CHEXPERT, MIMIC = ("chexpert:train",), ("mimic-cxr:train",)
 _BOX = "https://stanfordmedicine.box.com/s/j5h7q99f3pfi7enc0dom73m4nsm6yzvh"
 _BENCHX = "https://huggingface.co/youngzhou12/GLoRIA"
 IMAGES = Layout(
@@ -63,7 +63,7 @@ def published(variant: str) -> Published:
     reading = Reading(vocabulary=CLINICAL_BERT, length=LENGTH, padding="max_length", pool=_pool)
     return Published(
         images=(dual_part(trunk, FAMILY_PREPROCESS, partial(nn.Linear, 2048, 768), 768, IMAGES),),
-        texts=text_part(reading, TEXTS),
+        texts=(text_part(reading, TEXTS),),
         container=lambda state: {"epoch": 1, "global_step": 1, "state_dict": state, "hyper_parameters": {}},
         spare={LOCAL: (768, 1024, 1, 1)},
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medbench.errors import UsageError
+from medbench.errors import MissingCheckpointError
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 from medbench_methods.nets.hf_kinds import REMOTE, Kind, kind_of
 from medbench_methods.open_names import check_relative, marked, slug
@@ -62,14 +62,15 @@ def variant(name: str, checkpoints: Path) -> MethodVariant:
 def load(request: LoadRequest) -> HfEncoder:
     """The encoder in eval mode and single precision, from local files alone.
 
-    Raises `CheckpointError` where weights are missing, do not fit, or could only be read by running code.
+    Raises `MissingCheckpointError` without files, and `CheckpointError` where weights do not fit, or could only be read by
+    running code.
     """
     from medbench_methods.nets.hf_encoder import HfEncoder, load_model, load_tokenizer
     from medbench_methods.nets.hf_files import read_config
     from medbench_methods.nets.hf_preprocess import read_preprocess
 
     if request.checkpoint is None:
-        raise UsageError(f"hf/{request.name} has no local files")
+        raise MissingCheckpointError(f"hf/{request.name} has no local files", fix=f"hf download {request.name}")
     folder = request.checkpoint.parent
     remote = request.name.endswith(REMOTE_CODE)
     kind = REMOTE if remote else kind_of(read_config(folder), f"hf/{request.name}")

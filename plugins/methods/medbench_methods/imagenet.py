@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Matching, Shape
     from medbench_methods.nets.encoders import VisionEncoder
 
 CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder"})
@@ -32,6 +35,8 @@ SPEC = MethodSpec(
         MethodVariant(id="vit-b16", title="DeiT-B/16", checkpoint=_source("vit-b16"), capabilities=CAPABILITIES),
     ),
     loader="medbench_methods.imagenet:load",
+    phantom="medbench_methods.nets.imagenet_phantom:write_phantom",
+    keys="medbench_methods.imagenet:keys",
     licence="BSD-3-Clause (resnet50), Apache-2.0 (vit-b16)",
     code_url="https://github.com/huggingface/pytorch-image-models",
     pretrained_on=("imagenet",),
@@ -47,7 +52,7 @@ def load(request: LoadRequest) -> VisionEncoder:
     """
     from medbench.capabilities import Preprocess
     from medbench_methods.nets.encoders import VisionEncoder
-    from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
+    from medbench_methods.nets.loading import fill, require, shapes_of, taken
     from medbench_methods.nets.trunks import make_trunk
 
     trunk = make_trunk(request.variant)
@@ -58,10 +63,26 @@ def load(request: LoadRequest) -> VisionEncoder:
 
         tensors = read_checkpoint(request.checkpoint).tensors
         needed = shapes_of(trunk.net)
-        matching = match(tensors, needed, prefixes={"": ""}, ignore=_is_classifier)
+        matching = _match(tensors, needed)
         require(matching, request.checkpoint, f"timm's {MODELS[request.variant]}")
         fill(trunk.net, taken(tensors, matching, needed))
     return VisionEncoder(trunk, Preprocess(resize=256, mode="pad", crop=224, mean=MEAN, std=STD)).eval()
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant."""
+    from medbench.layouts import KeyReading
+    from medbench_methods.nets.loading import hollow, shapes_of
+    from medbench_methods.nets.trunks import make_trunk
+
+    matching = _match(hollow(shapes), shapes_of(make_trunk(variant).net))
+    return (KeyReading(part="images", layout=f"timm's {MODELS[variant]}", matching=matching),)
+
+
+def _match(tensors: Mapping[str, Tensor], needed: Mapping[str, Shape]) -> Matching:
+    from medbench_methods.nets.loading import match
+
+    return match(tensors, needed, prefixes={"": ""}, ignore=_is_classifier)
 
 
 def _from_hub(variant: str) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ Its module ends with ``load, write_phantom, keys = offer(SPEC, published)``, whi
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict
 
 from medbench.specs import CheckpointSource, MethodVariant
 
@@ -33,6 +33,14 @@ class WritePhantom(Protocol):
         ...
 
 
+class Functions(TypedDict):
+    """Fields of a `medbench.specs.MethodSpec`: import strings."""
+
+    loader: str
+    phantom: str
+    keys: str
+
+
 class Offer(NamedTuple):
     """What ``loader``, ``phantom`` and ``keys`` of a `medbench.specs.MethodSpec` name."""
 
@@ -55,7 +63,7 @@ def variant(
     )
 
 
-def functions_of(module: str) -> dict[str, str]:
+def functions_of(module: str) -> Functions:
     """The import strings of what `offer` gives to a module."""
     return {"loader": f"{module}:load", "phantom": f"{module}:write_phantom", "keys": f"{module}:keys"}
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
+from medbench_methods.observations import text_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Shape
     from medbench_methods.nets.medslip_encoder import MedslipEncoder
 
 CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder", "QueryClassifier", "Grounder"})
-TEXT_FILES = (
-    "medslip/books.safetensors",
-    "medslip/observation explanation.json",
-    *(
-        f"medslip/bio_clinicalbert/{name}"
-        for name in ("config.json", "model.safetensors", "pytorch_model.bin", "vocab.txt")
-    ),
-    "tokenizers/bio_clinicalbert",
-    "tokenizers/bio_clinicalbert/vocab.txt",
-)
-"""What makes the vectors of the queries' texts, which the checkpoint does not hold (`nets.medslip_books`)."""
-
 SPEC = MethodSpec(
     id="medslip",
     title="MeDSLIP",
@@ -37,13 +28,14 @@ SPEC = MethodSpec(
             checkpoint=CheckpointSource(
                 filename="medslip/MeDSLIP_resnet50.pth",
                 url="https://huggingface.co/pykale/MeDSLIP",
-                text_files=TEXT_FILES,
+                text_files=text_files("medslip"),
             ),
             capabilities=CAPABILITIES,
         ),
     ),
     loader="medbench_methods.medslip:load",
     phantom="medbench_methods.medslip:write_phantom",
+    keys="medbench_methods.medslip:keys",
     licence="none stated in the authors' repository",
     citation="MeDSLIP: Medical Dual-Stream Language-Image Pre-training with Pathology-Anatomy Semantic Alignment,"
     " arXiv 2403.10635",
@@ -64,6 +56,13 @@ def load(request: LoadRequest) -> MedslipEncoder:
     from medbench_methods.nets.medslip_loading import load_medslip
 
     return load_medslip(request)
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to MeDSLIP."""
+    from medbench_methods.nets.medslip_loading import read_keys
+
+    return read_keys(shapes)
 
 
 def write_phantom(folder: Path, seed: int) -> list[Path]:

@@ -8,9 +8,11 @@ from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Shape
     from medbench_methods.nets.multiview import MultiViewEncoder
 
 CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder", "TextEncoder"})
@@ -36,6 +38,7 @@ SPEC = MethodSpec(
     ),
     loader="medbench_methods.medst:load",
     phantom="medbench_methods.medst:write_phantom",
+    keys="medbench_methods.medst:keys",
     licence="see the authors' repository",
     citation="Yang et al., Unlocking the Power of Spatial and Temporal Information in Medical Multimodal Pre-training,"
     " ICML 2024, PMLR 235:56382-56396",
@@ -54,6 +57,14 @@ def load(request: LoadRequest) -> MultiViewEncoder:
     from medbench_methods.nets.multiview import MultiViewEncoder
 
     return load_family(request, MEDST, (MGCA,), MultiViewEncoder)
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant."""
+    from medbench_methods.nets.families import MEDST
+    from medbench_methods.nets.family import read_family
+
+    return read_family(MEDST, variant, shapes)
 
 
 def write_phantom(folder: Path, seed: int, *, variants: tuple[str, ...] | None = None) -> list[Path]:

@@ -8,9 +8,11 @@ from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Shape
     from medbench_methods.nets.aligned import AlignedEncoder
 
 CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder", "TextEncoder"})
@@ -36,6 +38,7 @@ SPEC = MethodSpec(
     ),
     loader="medbench_methods.mgca:load",
     phantom="medbench_methods.mgca:write_phantom",
+    keys="medbench_methods.mgca:keys",
     licence="see the authors' repository",
     citation="Wang et al., Multi-Granularity Cross-modal Alignment for Generalized Medical Visual Representation Learning,"
     " NeurIPS 2022",
@@ -55,6 +58,14 @@ def load(request: LoadRequest) -> AlignedEncoder:
     from medbench_methods.nets.family import load_family
 
     return load_family(request, MGCA, (MEDST,), AlignedEncoder)
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant."""
+    from medbench_methods.nets.families import MGCA
+    from medbench_methods.nets.family import read_family
+
+    return read_family(MGCA, variant, shapes)
 
 
 def write_phantom(folder: Path, seed: int, *, variants: tuple[str, ...] | None = None) -> list[Path]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import KeyReading, Shape
     from medbench_methods.nets.blip_model import BlipModel
 
 URL = "https://github.com/chenzcv7/MOTOR"
@@ -100,6 +102,7 @@ SPEC = MethodSpec(
     ),
     loader="medbench_methods.motor:load",
     phantom="medbench_methods.motor:write_phantom",
+    keys="medbench_methods.motor:keys",
     licence="none stated in the authors' repository (parts of BLIP: BSD-3-Clause)",
     citation="Towards Medical Artificial General Intelligence via Knowledge-Enhanced Multimodal Pretraining, arXiv 2304.14204",
     code_url=URL,
@@ -118,6 +121,13 @@ def load(request: LoadRequest) -> BlipModel:
     from medbench_methods.nets.motor_loading import load_motor
 
     return load_motor(request)
+
+
+def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant."""
+    from medbench_methods.nets.motor_loading import read_keys
+
+    return read_keys(variant, shapes)
 
 
 def write_phantom(folder: Path, seed: int) -> list[Path]:

@@ -47,7 +47,7 @@ def variant(name: str, checkpoints: Path) -> MethodVariant:
     Whether open_clip knows the architecture shows when it is loaded. Raises `UsageError`, and `PluginError` where open_clip is
     not installed.
     """
-    _require_open_clip()
+    require_open_clip()
     name = name.removeprefix("hf-hub:")
     check_relative("open_clip", name)
     if not _NAME.match(name):
@@ -64,7 +64,7 @@ def load(request: LoadRequest) -> OpenClipEncoder:
     Raises `UnknownNameError` where open_clip has no such architecture or tag, `MissingCheckpointError` where the hub cannot
     be reached, and `CheckpointError` where the weights do not fit.
     """
-    _require_open_clip()
+    require_open_clip()
     from medbench_methods.nets.open_clip_encoder import OpenClipEncoder, make_model, make_tokenizer, take_weights
     from medbench_methods.nets.open_clip_files import find_files
 
@@ -72,6 +72,17 @@ def load(request: LoadRequest) -> OpenClipEncoder:
     model = make_model(files)
     take_weights(model, files.weights, f"open_clip's {request.name}")
     return OpenClipEncoder(model, make_tokenizer(files), files).eval()
+
+
+def has_open_clip() -> bool:
+    """Whether open_clip is installed; nothing is imported."""
+    return importlib.util.find_spec("open_clip") is not None
+
+
+def require_open_clip() -> None:
+    """Raise `PluginError` where open_clip is not installed."""
+    if not has_open_clip():
+        raise PluginError("open_clip is not installed", fix="pip install 'medbench[open-clip]'")
 
 
 def _repository(name: str, checkpoints: Path) -> CheckpointSource:
@@ -91,8 +102,3 @@ def _architecture(name: str, checkpoints: Path) -> CheckpointSource:
         filename=next((file for file in files if (checkpoints / file).is_file()), files[0]),
         hub=f"open_clip/{name}" if ":" in name else None,
     )
-
-
-def _require_open_clip() -> None:
-    if importlib.util.find_spec("open_clip") is None:
-        raise PluginError("open_clip is not installed", fix="pip install 'medbench[open-clip]'")

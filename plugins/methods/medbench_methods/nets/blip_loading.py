@@ -6,21 +6,23 @@ Container: ``torch.save`` of ``model``, ``optimizer``, ``config``, ``epoch`` (BL
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import torch
 
 from medbench.checkpoints import plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench.layouts import KeyReading, Matching, Shape
 from medbench_methods.nets.blip_keys import PARTS, Kind, Part, is_spare, kind_of, published_key
 from medbench_methods.nets.blip_model import BlipModel, make_model
 from medbench_methods.nets.blip_net import BlipNet, make_net, tie_decoder
 from medbench_methods.nets.blip_texts import TextsReader
-from medbench_methods.nets.loading import UntoldError, fill, match, require, shapes_of
+from medbench_methods.nets.loading import UntoldError, fill, hollow, match, require, shapes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from medbench_methods.nets.blip_flavour import BlipFlavour
 
 _Kind = TypeVar("_Kind", bound=str)
+_Value = TypeVar("_Value")
 PARALLEL = "module."
 WORDS = "embeddings.word_embeddings.weight"
 """Ends the table of words of every part, momentum copies and MOTOR's among them."""
@@ -117,11 +120,10 @@ def read_blip(path: Path, flavour: BlipFlavour) -> dict[str, Tensor]:
     Files of other methods are named, those of a vocabulary of another size among them.
     """
     tensors = read_checkpoint(path, state_dict_keys=flavour.container_keys, allow=plain_globals()).tensors
-    if all(key.startswith(PARALLEL) for key in tensors):
-        tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
+    tensors = without_parallel(tensors)
     _check_method(path, tensors, flavour)
     _check_vocabulary(path, tensors, flavour)
-    return dict(tensors)
+    return tensors
 
 
 def load_net(
@@ -140,13 +142,61 @@ def load_net(
         net = make_net(tensors, parts, flavour)
     except UntoldError as error:
         raise CheckpointError(f"{path} does not fit {what}: {error}", fix=flavour.mend) from error
-    shapes = {published_key(name): shape for name, shape in shapes_of(net).items()}
-    matching = match(tensors, shapes, prefixes={"": ""}, ignore=lambda key: is_spare(key) or spare(key))
-    require(matching, path, what, fix=flavour.mend)
+    require(_match(tensors, net, spare), path, what, fix=flavour.mend)
     _check_ties(path, tensors, parts, flavour)
     fill(net, {name: tensors[published_key(name)] for name in shapes_of(net)})
     tie_decoder(net)
     return net
+
+
+def read_keys(shapes: Mapping[str, Shape], flavour: BlipFlavour, kind: Kind) -> tuple[KeyReading]:
+    """What a file's keys are to a variant that reads files of that kind."""
+    matching = read_net(without_parallel(hollow(shapes)), PARTS[kind], flavour)
+    return (KeyReading(part="images", layout=f"{NAMES[kind]} of {flavour.title}", matching=matching),)
+
+
+def read_net(
+    tensors: Mapping[str, Tensor],
+    parts: frozenset[Part],
+    flavour: BlipFlavour,
+    spare: Callable[[str], bool] = lambda key: False,
+    beside: Callable[[BlipNet], Mapping[str, Shape]] = lambda net: {},
+) -> Matching:
+    """How a file's tensors meet a net of ``parts`` and of the sizes that they tell, and what is needed ``beside`` it."""
+    try:
+        net = make_net(tensors, parts, flavour)
+    except UntoldError as error:
+        return with_vocabulary(error.matching(tensors, lambda key: is_spare(key) or spare(key)), tensors, flavour)
+    except ValueError:  # transformers makes no net of such sizes
+        return Matching(matched={}, ignored=(), missing=(), unexpected=tuple(tensors), misshapen=())
+    return with_vocabulary(_match(tensors, net, spare, beside(net)), tensors, flavour)
+
+
+def with_vocabulary(matching: Matching, tensors: Mapping[str, Tensor], flavour: BlipFlavour) -> Matching:
+    """The same where a table of words that is needed and of another size does not fit."""
+    needed = {key for keys in matching.matched.values() for key in keys}
+    wrong = tuple(
+        (key, tuple(words.shape), (flavour.vocabulary_size, words.shape[1]))
+        for key, words in _foreign(tensors, flavour)
+        if key in needed
+    )
+    return replace(matching, misshapen=matching.misshapen + wrong)
+
+
+def without_parallel(items: Mapping[str, _Value]) -> dict[str, _Value]:
+    """The same without the prefix that DataParallel puts in front of every key."""
+    cut = len(PARALLEL) if all(key.startswith(PARALLEL) for key in items) else 0
+    return {key[cut:]: value for key, value in items.items()}
+
+
+def _match(
+    tensors: Mapping[str, Tensor],
+    net: BlipNet,
+    spare: Callable[[str], bool],
+    beside: Mapping[str, Shape] = MappingProxyType({}),
+) -> Matching:
+    needed = {published_key(name): shape for name, shape in shapes_of(net).items()}
+    return match(tensors, {**needed, **beside}, prefixes={"": ""}, ignore=lambda key: is_spare(key) or spare(key))
 
 
 def _check_method(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavour) -> None:
@@ -165,15 +215,20 @@ def _check_method(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavou
 
 
 def _check_vocabulary(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFlavour) -> None:
-    for key, words in tensors.items():
-        if not key.endswith(WORDS) or words.ndim != 2 or len(words) == flavour.vocabulary_size:
-            continue  # what has other axes is refused where the net's sizes are read
+    for key, words in _foreign(tensors, flavour):
         other = _VOCABULARIES.get(len(words))
         raise CheckpointError(
             f"{path}: {key} knows {len(words):,} tokens, not the {flavour.vocabulary_size:,} of {flavour.title}"
             + (f": that is {other[0]}'s vocabulary" if other else ""),
             fix=f"use --methods {other[1]}" if other else f"point medbench at the {flavour.file}",
         )
+
+
+def _foreign(tensors: Mapping[str, Tensor], flavour: BlipFlavour) -> Iterator[tuple[str, Tensor]]:
+    """The tables of words of another size; one of other axes is refused where the net's sizes are read."""
+    for key, words in tensors.items():
+        if key.endswith(WORDS) and words.ndim == 2 and len(words) != flavour.vocabulary_size:
+            yield key, words
 
 
 def _check_ties(path: Path, tensors: Mapping[str, Tensor], parts: frozenset[Part], flavour: BlipFlavour) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from medbench.checkpoints import Checkpoint, plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench.layouts import KeyReading, Matching, Shape
 from medbench_methods.nets.aligned import AlignedEncoder
 from medbench_methods.nets.lateral import make_lateral_trunk
-from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
+from medbench_methods.nets.loading import fill, hollow, match, require, shapes_of, taken
 from medbench_methods.nets.trunks import make_trunk
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
     from medbench.capabilities import LoadRequest
     from medbench_methods.nets.lateral import LateralViTTrunk
@@ -63,6 +67,15 @@ class Family:
             return make_lateral_trunk()
         return make_trunk(variant, upsample=UPSAMPLE)
 
+    def match_images(self, tensors: Mapping[str, Tensor], needed: Mapping[str, Shape]) -> Matching:
+        """A file's tensors beside those that the image encoder needs."""
+        return match(tensors, needed, prefixes=IMAGE_PREFIXES, ignore=self.ignores_for_images)
+
+    def match_texts(self, tensors: Mapping[str, Tensor], needed: Mapping[str, Shape]) -> Matching:
+        """A file's tensors beside those that the text tower needs; token types, of which there is one, are not stored."""
+        stored = {name: shape for name, shape in needed.items() if name != _TOKEN_TYPES}
+        return match(tensors, stored, prefixes=TEXT_PREFIXES, ignore=self.ignores_for_texts)
+
     def ignores_for_images(self, key: str) -> bool:
         """Whether a key may stand in the file unused when only the image encoder is built."""
         return key.startswith("text_encoder_q.") or self._ignores_in_pretraining(key)
@@ -95,9 +108,9 @@ class CheckpointText:
         tower = make_text_tower(load_tokenizer(self.assets))
         tensors = read_checkpoint(self.path, allow=plain_globals()).tensors
         needed = shapes_of(tower)
-        token_types = torch.zeros(needed.pop(_TOKEN_TYPES))
-        matching = match(tensors, needed, prefixes=TEXT_PREFIXES, ignore=self.family.ignores_for_texts)
+        matching = self.family.match_texts(tensors, needed)
         require(matching, self.path, f"the text tower of {self.family.title}")
+        token_types = torch.zeros(needed.pop(_TOKEN_TYPES))
         fill(tower, {_TOKEN_TYPES: token_types, **taken(tensors, matching, needed)})
         return tower
 
@@ -117,10 +130,21 @@ def load_family(
     source = CheckpointText(family, request.checkpoint, request.assets)
     encoder = make_on_meta(family, request.variant, make, source)
     needed = shapes_of(encoder)
-    matching = match(checkpoint.tensors, needed, prefixes=IMAGE_PREFIXES, ignore=family.ignores_for_images)
+    matching = family.match_images(checkpoint.tensors, needed)
     require(matching, checkpoint.path, f"{family.title} ({request.variant})")
     fill(encoder, taken(checkpoint.tensors, matching, needed))
     return encoder
+
+
+def read_family(family: Family, variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, KeyReading]:
+    """What a file's keys are to the images and the texts of that variant."""
+    tensors, layout = hollow(shapes), f"{family.title}'s Lightning file"
+    images = family.match_images(tensors, _image_needs(family, variant))
+    texts = family.match_texts(tensors, _text_needs())
+    return (
+        KeyReading(part="images", layout=layout, matching=images),
+        KeyReading(part="texts", layout=layout, matching=texts),
+    )
 
 
 def make_on_meta(family: Family, variant: str, make: Callable[..., Encoder], source: CheckpointText | None) -> Encoder:
@@ -130,6 +154,18 @@ def make_on_meta(family: Family, variant: str, make: Callable[..., Encoder], sou
     trunk = family.trunk(variant)
     with torch.device("meta"):
         return make(trunk, clean=family.clean, text_source=source)
+
+
+@cache
+def _image_needs(family: Family, variant: str) -> Mapping[str, Shape]:
+    return shapes_of(make_on_meta(family, variant, AlignedEncoder, None))
+
+
+@cache
+def _text_needs() -> Mapping[str, Shape]:
+    from medbench_methods.nets.text import make_text_tower
+
+    return shapes_of(make_text_tower())
 
 
 def _check_kind(checkpoint: Checkpoint, family: Family, others: tuple[Family, ...], variant: str) -> None:

@@ -127,7 +127,7 @@ def load_model(folder: Path, kind: Kind, *, remote_code: bool) -> Any:
     Only a leftover pooler that ``kind`` does not use may be absent: left to itself the library draws what is missing.
     """
     try:
-        with torch.random.fork_rng(devices=[]), _quiet():
+        with torch.random.fork_rng(devices=[]), quiet():
             model, report = AutoModel.from_pretrained(
                 str(folder),
                 dtype=torch.float32,
@@ -162,7 +162,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the library's bars and its report of unused heads; what is wrong with the weights is said by `load_model`."""
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()

@@ -60,17 +60,38 @@ def require(matching: Matching, path: Path, what: str, *, fix: str = DOWNLOAD_AG
         raise CheckpointError(f"{path} does not fit {what}: {complaint}", fix=fix)
 
 
+def hollow(shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
+    """Tensors of these shapes and without memory, for what asks a file's tensors for nothing else."""
+    return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+
+
 class UntoldError(Exception):
     """A tensor that tells a net's sizes is not there, or has other axes; the message says which, as `Matching.complaint`."""
+
+    def __init__(self, key: str, found: Shape | None = None, axes: int = 0) -> None:
+        other = [] if found is None else [f"{key} {found} for {axes} sizes"]
+        super().__init__(counted("tensor of another shape", other) or counted("missing key", [key]))
+        self.key = key
+
+    def matching(self, found: Iterable[str], ignore: Callable[[str], bool]) -> Matching:
+        """How a file's keys meet a net of which no more than that tensor is known."""
+        others = [key for key in found if key != self.key]
+        return Matching(
+            matched={},
+            ignored=tuple(filter(ignore, others)),
+            missing=(self.key,),
+            unexpected=tuple(key for key in others if not ignore(key)),
+            misshapen=(),
+        )
 
 
 def told_shape(tensors: Mapping[str, Tensor], key: str, axes: int) -> tuple[int, ...]:
     """The shape of a tensor that tells a net's sizes: ``axes`` of them, none of them 0. Raises `UntoldError`."""
     if key not in tensors:
-        raise UntoldError(counted("missing key", [key]))
+        raise UntoldError(key)
     shape = tuple(tensors[key].shape)
     if len(shape) != axes or 0 in shape:
-        raise UntoldError(counted("tensor of another shape", [f"{key} {shape} for {axes} sizes"]))
+        raise UntoldError(key, shape, axes)
     return shape
 
 

@@ -1,41 +1,31 @@
-"""The texts that MeDSLIP asks with, as vectors: cached ones, or made from the user's file by Bio_ClinicalBERT.
+"""The texts that MeDSLIP asks with, as vectors: those of the 75 findings, and of the 51 places.
 
-A checkpoint holds neither the texts nor the text encoder. Beside it, in ``<checkpoints>/medslip``, lie either
-``books.safetensors`` (tensors ``pathology`` (75, 768) and ``anatomy`` (51, 768)), or ``observation explanation.json`` of
-the MeDSLIP release, whose 75 values in file order are the findings' texts. The encoder is Bio_ClinicalBERT from
-``<checkpoints>/medslip/bio_clinicalbert`` or the hub. Texts are read as the release reads them: lower-cased, at most 64
-tokens, [CLS] in front and no [SEP]; a text's vector is the last layer's [CLS].
+They lie in ``<checkpoints>/medslip`` as `medbench_methods.nets.observation_books` says; ``books.safetensors`` holds a tensor
+``anatomy`` (51, 768) too.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medbench.checkpoints import read_checkpoint, sha256_of
-from medbench.errors import CheckpointError, MissingCheckpointError
-from medbench_methods.nets.medslip_findings import FINDINGS, PLACES
+from medbench.checkpoints import sha256_of
+from medbench_methods.nets import observation_books
+from medbench_methods.nets.medslip_findings import PLACES
+from medbench_methods.nets.observation_books import FINDINGS_BOOK, Shelf, book_encoder, read_vectors, write_vectors
+from medbench_methods.observations import TEXTS, VECTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
 
-HUB_ID = "emilyalsentzer/Bio_ClinicalBERT"
-FOLDER = "medslip"
-VECTORS = "books.safetensors"
-TEXTS = "observation explanation.json"
-ENCODER = "bio_clinicalbert"
-MAX_TOKENS = 64
-WIDTH = 768
-_FETCH = f"put the release's '{TEXTS}' there (Shef-AIRE/MeDSLIP), or cached vectors as {VECTORS}"
+SHELF = Shelf("medslip", "MeDSLIP", "Shef-AIRE/MeDSLIP")
+BOOKS = FINDINGS_BOOK | {"anatomy": len(PLACES)}
 # First and last digits of the two files of the release; they differ in the dashes and quotes of three texts.
 _KNOWN = {"zero-shot": ("31bf60f7", "dd7b24"), "pre-training": ("5529e9a2", "8f42e")}
 
-_PHANTOM = "medbench_phantom"
 _log = logging.getLogger(__name__)
 
 
@@ -52,16 +42,11 @@ def read_books(assets: Path | None, *, phantom: bool = False) -> Books:
 
     Raises `MissingCheckpointError` where there is neither file, and `CheckpointError` where one is damaged.
     """
-    if assets is None:
-        raise MissingCheckpointError("medslip's texts lie beside its checkpoint, and no checkpoints folder is set")
-    folder = assets / FOLDER
+    folder = SHELF.folder(assets)
     if (folder / VECTORS).is_file():
-        return _read_vectors(folder / VECTORS, phantom)
+        return Books(**read_vectors(folder / VECTORS, BOOKS, SHELF, phantom=phantom))
     texts = read_texts(folder / TEXTS)
-
-    from medbench_methods.nets.medslip_text import BookEncoder
-
-    encoder = BookEncoder.load(folder / ENCODER, assets)
+    encoder = book_encoder(folder, assets)
     return Books(encoder.encode(texts), encoder.encode(place_texts()))
 
 
@@ -70,25 +55,7 @@ def write_books(path: Path, books: Books, *, phantom: bool = False) -> Path:
 
     ``phantom`` marks them as generated: only a generated checkpoint goes with them.
     """
-    from safetensors.torch import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    tensors = {"pathology": books.pathology.contiguous(), "anatomy": books.anatomy.contiguous()}
-    save_file(tensors, partial, metadata={_PHANTOM: "true"} if phantom else None)
-    partial.replace(path)
-    return path
-
-
-def is_phantom_file(path: Path) -> bool:
-    """Whether vectors were written as generated. Raises `CheckpointError` for a file that is not safetensors."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return _PHANTOM in (file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is truncated or not safetensors ({error})", fix="write it again") from error
+    return write_vectors(path, {"pathology": books.pathology, "anatomy": books.anatomy}, phantom=phantom)
 
 
 def place_texts() -> list[str]:
@@ -97,33 +64,13 @@ def place_texts() -> list[str]:
 
 
 def read_texts(path: Path) -> list[str]:
-    """The 75 texts of ``observation explanation.json``, in file order; its keys name them, one of them misspelt.
+    """The 75 texts of ``observation explanation.json``, in file order.
 
-    Says in the log which of the release's two files it is. Raises `MissingCheckpointError` without the file and
-    `CheckpointError` where it is not 75 texts in the published order.
+    Says in the log which of the release's two files it is. Raises as `medbench_methods.nets.observation_books.read_texts`.
     """
-    if not path.is_file():
-        raise MissingCheckpointError(f"no texts at {path}", fix=_FETCH)
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON ({error})", fix=_FETCH) from error
-    texts = _checked(path, entries)
+    texts = observation_books.read_texts(path, SHELF)
     _tell_version(path)
     return texts
-
-
-def _checked(path: Path, entries: Any) -> list[str]:
-    pairs = entries if isinstance(entries, list) else []
-    if not all(isinstance(pair, tuple) and isinstance(pair[1], str) and pair[1].strip() for pair in pairs):
-        raise CheckpointError(f"{path} does not map names to texts", fix=_FETCH)
-    if len(pairs) != len(FINDINGS):
-        raise CheckpointError(f"{path} holds {len(pairs)} texts, not the {len(FINDINGS)} of MeDSLIP", fix=_FETCH)
-    for (name, _), expected in zip(pairs, FINDINGS, strict=True):
-        # Only the place in the file tells which query a text is; an unknown name is a misspelling, as of pneumonia.
-        if name != expected and name in FINDINGS:
-            raise CheckpointError(f"{path} is not in the published order: '{name}' stands at '{expected}'", fix=_FETCH)
-    return [text for _, text in pairs]
 
 
 def _tell_version(path: Path) -> None:
@@ -141,25 +88,3 @@ def _tell_version(path: Path) -> None:
 
 def _is(digest: str, head: str, tail: str) -> bool:
     return digest.startswith(head) and digest.endswith(tail)
-
-
-def _read_vectors(path: Path, phantom: bool) -> Books:
-    if is_phantom_file(path) and not phantom:
-        raise CheckpointError(f"{path} holds generated vectors, beside a checkpoint that is not generated", fix=_FETCH)
-    tensors = read_checkpoint(path).tensors
-    return Books(
-        _vectors(path, tensors.get("pathology"), "pathology", FINDINGS),
-        _vectors(path, tensors.get("anatomy"), "anatomy", PLACES),
-    )
-
-
-def _vectors(path: Path, tensor: Tensor | None, name: str, entries: Sequence[str]) -> Tensor:
-    import torch
-
-    shape = (len(entries), WIDTH)
-    if tensor is None or tuple(tensor.shape) != shape or not tensor.is_floating_point():
-        found = "nothing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
-        raise CheckpointError(f"{path}: '{name}' must hold floats of {shape}, it holds {found}", fix="write it again")
-    if not torch.isfinite(tensor).all():
-        raise CheckpointError(f"{path}: '{name}' holds values that are not finite", fix="write it again")
-    return tensor.float()

@@ -1,24 +1,19 @@
-"""The 75 findings and 51 places that MeDSLIP asks for, in the order of its queries, and the names they go by.
+"""The findings and the 51 places that MeDSLIP asks for, in the order of its queries.
 
-Order and names are those of the MeDSLIP release (2024-07-15): zero-shot scripts for ChestX-ray14 and RSNA, and the
-pre-training script. Plain data: no torch.
+The places are those of the MeDSLIP release (2024-07-15), pre-training script. Plain data: no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from medbench.errors import UnknownNameError
+from medbench_methods import observations
+from medbench_methods.observations import FINDINGS
 
-_FINDINGS = """
-normal clear sharp sharply unremarkable intact stable free effusion opacity pneumothorax edema atelectasis tube
-consolidation process abnormality enlarge tip low pneumonia line congestion catheter cardiomegaly fracture air
-tortuous lead disease calcification prominence device engorgement picc clip elevation expand nodule wire fluid
-degenerative pacemaker thicken marking scar hyperinflate blunt loss widen collapse density emphysema aerate mass
-crowd infiltrate obscure deformity hernia drainage distention shift stent pressure lesion finding borderline
-hardware dilation chf redistribution aspiration tail_abnorm_obs excluded_obs
-"""
-FINDINGS = tuple(_FINDINGS.split())
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ("FINDINGS", "PLACES", "query_indices")
 
 _PLACES = """
 trachea left_hilar right_hilar hilar_unspec left_pleural right_pleural pleural_unspec heart_size heart_border
@@ -31,29 +26,7 @@ cardiopulmonary pulmonary lung_volumes unspecified other
 """
 PLACES = tuple(_PLACES.split())
 
-ALIASES = {
-    "pleural_effusion": "effusion",
-    "infiltration": "infiltrate",
-    "lung_mass": "mass",
-    "lung_nodule": "nodule",
-    "pleural_thicken": "thicken",
-    "pleural_thickening": "thicken",
-    "fibrosis": "tail_abnorm_obs",
-}
-"""What the release scores under another name: ChestX-ray14's labels, and their spelling in the list shipped with it.
-
-Fibrosis has no query of its own and is scored by that of all rarer observations together.
-"""
-
 
 def query_indices(findings: Sequence[str]) -> list[int]:
     """The query of each finding, whatever its case, spaces or hyphens. Raises `UnknownNameError`, a `UsageError`."""
-    return [_query_index(finding) for finding in findings]
-
-
-def _query_index(finding: str) -> int:
-    name = "_".join(finding.lower().replace("-", " ").replace("_", " ").split())
-    name = ALIASES.get(name, name)
-    if name not in FINDINGS:
-        raise UnknownNameError("finding of medslip", finding, (*FINDINGS, *ALIASES))
-    return FINDINGS.index(name)
+    return observations.query_indices(findings, "medslip")

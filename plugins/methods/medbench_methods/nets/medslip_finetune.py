@@ -5,14 +5,13 @@ Source: the MeDSLIP release (2024-07-15), Sample_Finetuning_SIIMACR, I1_classifi
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 from torch.nn import functional
 
-from medbench_methods.nets.medslip_net import QUERY_WIDTH, WIDTH, resnet50_layer4
+from medbench_methods.nets.layer3 import WIDTH, Layer4Trunk, drawn_from, trainable
+from medbench_methods.nets.query_decoder import QUERY_WIDTH
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,40 +20,27 @@ if TYPE_CHECKING:
     from medbench_methods.nets.medslip_net import MedslipNet
 
 
-class FineTunedTrunk(nn.Module):
+class FineTunedTrunk(Layer4Trunk):
     """`ImageEncoder` of 2048 dimensions: ``layer3`` of ``net`` (copied), ``layer4`` drawn from ``seed``, global average.
 
     ``masked`` lets each ``layer3`` patch pass the mask and the pathology projection down to 256 dimensions and a new linear
     layer back to 1024 first. The global generators stay untouched.
     """
 
-    embed_dim = 2048
-
     def __init__(self, net: MedslipNet, preprocess: Preprocess, *, seed: int, masked: bool = False) -> None:
-        super().__init__()
-        self.preprocess = preprocess
+        with drawn_from(seed):
+            back = nn.Linear(QUERY_WIDTH, WIDTH) if masked else None
+            super().__init__(net.res_features, preprocess)
         self.masked = masked
-        self.res_features = _trainable(net.res_features)
-        if masked:
-            self.mask_generator = _trainable(net.mask_generator)
-            self.res_l1_pathology = _trainable(net.res_l1_pathology)
-            self.res_l2_pathology = _trainable(net.res_l2_pathology)
-        device = net.mask_generator.weight.device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            if masked:
-                self.back = nn.Linear(QUERY_WIDTH, WIDTH).to(device)
-            self.layer4 = resnet50_layer4()
-            _draw_as_torchvision(self.layer4)
-        self.layer4.to(device)
+        if back is not None:
+            self.mask_generator = trainable(net.mask_generator)
+            self.res_l1_pathology = trainable(net.res_l1_pathology)
+            self.res_l2_pathology = trainable(net.res_l2_pathology)
+            self.back = back.to(net.mask_generator.weight.device)
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 2048)."""
-        features = self.res_features(images)
-        if self.masked:
-            features = self.through_stream(features)
-        pooled: Tensor = self.layer4(features).mean(dim=(2, 3))
-        return pooled
+    def between(self, features: Tensor) -> Tensor:
+        """(B, 1024, h, w) -> the same shape: through the pathology stream where the trunk is ``masked``."""
+        return self.through_stream(features) if self.masked else features
 
     def through_stream(self, features: Tensor) -> Tensor:
         """(B, 1024, h, w) -> the same shape: mask, pathology projection to 256, ``back`` to 1024, patch by patch."""
@@ -63,17 +49,3 @@ class FineTunedTrunk(nn.Module):
         stream = self.res_l2_pathology(functional.relu(self.res_l1_pathology(gated)))
         back: Tensor = self.back(stream)
         return back.permute(0, 3, 1, 2)
-
-
-def _trainable(module: nn.Module) -> nn.Module:
-    return deepcopy(module).requires_grad_()
-
-
-def _draw_as_torchvision(layer: nn.Module) -> None:
-    """As torchvision's ResNet draws its weights: He-normal by fan-out, norms identities."""
-    for part in layer.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(part, nn.BatchNorm2d):
-            nn.init.ones_(part.weight)
-            nn.init.zeros_(part.bias)

@@ -6,23 +6,25 @@ script of the MeDSLIP release (2024-07-15).
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from medbench.checkpoints import is_phantom, plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
-from medbench_methods.nets.loading import fill, match, require, shapes_of, taken
+from medbench.layouts import KeyReading, Matching, Shape
+from medbench_methods.nets.loading import fill, hollow, match, require, shapes_of, taken
 from medbench_methods.nets.medslip_books import read_books
 from medbench_methods.nets.medslip_encoder import MedslipEncoder, make_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from torch import Tensor
 
     from medbench.capabilities import LoadRequest
 
+_Value = TypeVar("_Value")
 PARALLEL = "module."
 TRAINING_ONLY = ("cl_fc_pathology.", "cl_fc_anatomy.")
 ANATOMY = ("res_l1_anatomy.", "res_l2_anatomy.", "decoder_anatomy.", "classifier_anatomy.")
@@ -35,10 +37,11 @@ _SIGNS = (
     ("img_encoder_q.", "an MGCA checkpoint", "mgca"),
     ("up_blocks.", "MeDSLIP fine-tuned for segmentation", None),
     ("res_out.", "MeDSLIP fine-tuned for classification", None),
-    ("res_l1.", "a MedKLIP checkpoint", None),
-    ("gloria.", "a GLoRIA checkpoint", None),
+    ("bert_l1.", "a ConVIRT checkpoint", "convirt"),
+    ("res_l1.", "a MedKLIP checkpoint", "medklip"),
+    ("gloria.", "a GLoRIA checkpoint", "gloria"),
     ("visual_encoder.blocks.", "a checkpoint of BLIP or MOTOR", None),
-    ("vision_model.", "a MedCLIP checkpoint", None),
+    ("vision_model.", "a MedCLIP checkpoint", "medclip"),
     ("layer4.2.conv3.weight", "a plain ResNet-50", "imagenet"),
 )
 
@@ -55,17 +58,26 @@ def load_medslip(request: LoadRequest) -> MedslipEncoder:
     path = request.checkpoint
     tensors = uniform(read_checkpoint(path, state_dict_keys=("model", "state_dict"), allow=plain_globals()).tensors)
     _check_kind(path, tensors)
-    places = any(key.startswith(ANATOMY) for key in tensors if not key.startswith(_NORMS))
-    _tie_norms(path, tensors, places)
+    places = _has_places(tensors)
+    tensors = _tied(tensors, places)
+    _check_ties(path, tensors)
     encoder = make_encoder(places=places, read=partial(read_books, request.assets, phantom=is_phantom(path)))
     needed = shapes_of(encoder.net)
-    matching = match(tensors, needed, prefixes={"": ""}, ignore=lambda key: _may_be_spare(key, places))
+    matching = _match(tensors, needed, places)
     require(matching, path, "MeDSLIP (resnet50)")
     fill(encoder.net, taken(tensors, matching, needed))
     return encoder.eval()
 
 
-def uniform(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_keys(shapes: Mapping[str, Shape]) -> tuple[KeyReading]:
+    """What a file's keys are to MeDSLIP: one part, whose texts lie beside it."""
+    tensors = uniform(hollow(shapes))
+    places = _has_places(tensors)
+    matching = _match(_tied(tensors, places), _needs(places), places)
+    return (KeyReading(part="images", layout="MeDSLIP's file", matching=matching),)
+
+
+def uniform(tensors: Mapping[str, _Value]) -> dict[str, _Value]:
     """The tensors under the names of the pre-training model."""
     if all(key.startswith(PARALLEL) for key in tensors):
         tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
@@ -93,16 +105,36 @@ def _check_kind(path: Path, tensors: Mapping[str, Tensor]) -> None:
         )
 
 
-def _tie_norms(path: Path, tensors: dict[str, Tensor], places: bool) -> None:
-    """Both decoders' last norm is one module: give each name its tensors, and refuse a file in which they differ."""
+def _has_places(keys: Iterable[str]) -> bool:
+    return any(key.startswith(ANATOMY) for key in keys if not key.startswith(_NORMS))
+
+
+@cache
+def _needs(places: bool) -> Mapping[str, Shape]:
+    return shapes_of(make_encoder(places=places, read=partial(read_books, None)).net)
+
+
+def _match(tensors: Mapping[str, Tensor], needed: Mapping[str, Shape], places: bool) -> Matching:
+    return match(tensors, needed, prefixes={"": ""}, ignore=lambda key: _may_be_spare(key, places))
+
+
+def _tied(tensors: Mapping[str, Tensor], places: bool) -> dict[str, Tensor]:
+    """Both decoders' last norm is one module: give each name its tensors."""
+    tied = dict(tensors)
+    for name in ("weight", "bias"):
+        anatomy, pathology = (prefix + name for prefix in _NORMS)
+        if pathology not in tied and anatomy in tied:
+            tied[pathology] = tied[anatomy]
+        if places and anatomy not in tied and pathology in tied:
+            tied[anatomy] = tied[pathology]
+    return tied
+
+
+def _check_ties(path: Path, tensors: Mapping[str, Tensor]) -> None:
     import torch
 
     for name in ("weight", "bias"):
         anatomy, pathology = (prefix + name for prefix in _NORMS)
-        if pathology not in tensors and anatomy in tensors:
-            tensors[pathology] = tensors[anatomy]
-        if places and anatomy not in tensors and pathology in tensors:
-            tensors[anatomy] = tensors[pathology]
         if anatomy in tensors and pathology in tensors and not torch.equal(tensors[anatomy], tensors[pathology]):
             raise CheckpointError(
                 f"{path}: {anatomy} and {pathology} differ, though MeDSLIP's decoders share that norm",

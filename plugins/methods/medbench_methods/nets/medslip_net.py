@@ -1,76 +1,27 @@
 """MeDSLIP's network: ResNet-50 to ``layer3``, an affine gate that parts findings from places, two query decoders.
 
 Parameters have the names of the published state_dict, so that a checkpoint's keys are this module's own. Source: the
-MeDSLIP release (2024-07-15), PreTrain_MeDSLIP, model and transformer; arXiv 2403.10635, section 3.
+MeDSLIP release (2024-07-15), PreTrain_MeDSLIP, model; arXiv 2403.10635, section 3.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-import timm
-import torch
 from torch import nn
 from torch.nn import functional
 
-from medbench.one_pass import once_a_batch
+from medbench_methods.nets.layer3 import WIDTH, Layer3Net, resnet50_to_layer3
+from medbench_methods.nets.query_decoder import QUERY_WIDTH, TEXT_WIDTH, Answer, QueryDecoder
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-STRIDE = 16
-WIDTH = 1024
-QUERY_WIDTH = 256
-TEXT_WIDTH = 768
-LAYERS = 4
-HEADS = 4
-CHANNELS = (64, 256, 512, 1024)
-STRIDES = (2, 4, 8, 16)
 
 Gate = Literal["gated", "mask"]
 """What a stream is fed: ``gated`` is ``mask * x`` and ``(1 - mask) * x``; ``mask`` is the mask itself, for both streams."""
 
 
-class Answer(NamedTuple):
-    """What a decoder says: ``features`` (B, Q, 256) and, layer by layer, ``attention`` (B, 4, Q, T) over T patches."""
-
-    features: Tensor
-    attention: Tensor
-
-
-class QueryLayer(nn.TransformerDecoderLayer):
-    """A pre-norm decoder layer that also gives its cross-attention, averaged over heads."""
-
-    def __init__(self) -> None:
-        super().__init__(QUERY_WIDTH, HEADS, dim_feedforward=1024, dropout=0.1, batch_first=True, norm_first=True)
-
-    def attend(self, queries: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries (B, Q, 256) over memory (B, T, 256) -> new queries and weights (B, Q, T) that sum to 1 over T."""
-        queries = queries + self._sa_block(self.norm1(queries), None, None)
-        seen, weights = self.multihead_attn(self.norm2(queries), memory, memory, average_attn_weights=True)
-        queries = queries + self.dropout2(seen)
-        return queries + self._ff_block(self.norm3(queries)), weights
-
-
-class QueryDecoder(nn.Module):
-    """Four `QueryLayer` and a final norm. All queries go together: they attend to each other."""
-
-    def __init__(self, norm: nn.LayerNorm) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(QueryLayer() for _ in range(LAYERS))
-        self.norm = norm
-
-    def forward(self, queries: Tensor, memory: Tensor) -> Answer:
-        """Queries (Q, 256), the same for every image, over memory (B, T, 256)."""
-        state = queries.expand(len(memory), -1, -1)
-        attention = []
-        for layer in self.layers:
-            state, weights = layer.attend(state, memory)  # type: ignore[operator]
-            attention.append(weights)
-        return Answer(self.norm(state), torch.stack(attention, dim=1))
-
-
-class MedslipNet(nn.Module):
+class MedslipNet(Layer3Net):
     """Image in, answers to text queries out. ``places`` builds the anatomy stream too, which only product maps need.
 
     The two decoders share their last norm, as published. The prototype projections ``cl_fc_*`` serve training alone and
@@ -96,20 +47,10 @@ class MedslipNet(nn.Module):
             self.classifier_anatomy = nn.Linear(QUERY_WIDTH, 2)
         self.classifier_pathology = nn.Linear(QUERY_WIDTH, 2)
 
-    @once_a_batch
-    def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) -> the stem after its ReLU, then ``layer1`` to ``layer3``: `CHANNELS` at `STRIDES`."""
-        conv, norm, relu, pool, *layers = self.res_features
-        maps = [relu(norm(conv(images)))]
-        features = pool(maps[0])
-        for layer in layers:
-            features = layer(features)
-            maps.append(features)
-        return tuple(maps)
-
-    def patches(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, T, 1024): ``layer3``, row-major; T = 196 at 224."""
-        return self.pyramid(images)[-1].flatten(2).transpose(1, 2)
+    @property
+    def findings_head(self) -> nn.Linear:
+        """The classifier of the pathology decoder's features: absent and present."""
+        return self.classifier_pathology
 
     def pathology_stream(self, patches: Tensor, gate: Gate = "gated") -> Tensor:
         """(B, T, 1024) -> (B, T, 256). The mask is affine: no sigmoid bounds it."""
@@ -136,14 +77,3 @@ class MedslipNet(nn.Module):
         """Patches (B, T, 1024) and the texts' vectors (51, 768) -> the anatomy decoder's; both books share a projection."""
         answer: Answer = self.decoder_anatomy(self.pathology_embedding_layer(book), self.anatomy_stream(patches, gate))
         return answer
-
-
-def resnet50_to_layer3() -> nn.Sequential:
-    """ResNet-50 without ``layer4`` and head, numbered as published: 0 conv1, 1 bn1, 2 relu, 3 maxpool, 4 to 6 layers."""
-    return nn.Sequential(*list(timm.create_model("resnet50", pretrained=False, num_classes=0).children())[:7])
-
-
-def resnet50_layer4() -> nn.Module:
-    """ResNet-50's last stage, 1024 channels to 2048 at half the size."""
-    layer: nn.Module = timm.create_model("resnet50", pretrained=False, num_classes=0).layer4
-    return layer

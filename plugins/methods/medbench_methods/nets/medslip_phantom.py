@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from medbench.errors import UsageError
 from medbench_methods.nets.drawing import draw_weights
-from medbench_methods.nets.medslip_books import FOLDER, VECTORS, WIDTH, Books, is_phantom_file, write_books
-from medbench_methods.nets.medslip_findings import FINDINGS, PLACES
-from medbench_methods.nets.medslip_net import QUERY_WIDTH, MedslipNet
+from medbench_methods.nets.medslip_books import BOOKS, SHELF, Books, write_books
+from medbench_methods.nets.medslip_net import MedslipNet
+from medbench_methods.nets.observation_books import drawn_vectors, keep_real_vectors
+from medbench_methods.nets.query_decoder import QUERY_WIDTH, TEXT_WIDTH
+from medbench_methods.observations import VECTORS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,9 +30,8 @@ def write_medslip(folder: Path, seed: int) -> list[Path]:
     The vectors are what `medbench_methods.nets.medslip_books.read_books` finds first, so that no text encoder is needed.
     Raises `UsageError` where vectors lie there that are not generated.
     """
-    path, vectors = folder / FOLDER / FILE, folder / FOLDER / VECTORS
-    if vectors.is_file() and not is_phantom_file(vectors):
-        raise UsageError(f"{vectors} is not a phantom", fix="choose another folder")
+    path, vectors = SHELF.folder(folder) / FILE, SHELF.folder(folder) / VECTORS
+    keep_real_vectors(vectors)
     path.parent.mkdir(parents=True, exist_ok=True)
     container = {
         "model": OrderedDict(_draw(seed)),
@@ -49,9 +49,7 @@ def write_medslip(folder: Path, seed: int) -> list[Path]:
 
 def drawn_books(seed: int) -> Books:
     """Vectors of unit variance, each text its own."""
-    generator = torch.Generator().manual_seed(seed)
-    pathology, anatomy = (torch.randn(len(names), WIDTH, generator=generator) for names in (FINDINGS, PLACES))
-    return Books(pathology, anatomy)
+    return Books(**drawn_vectors(BOOKS, seed))
 
 
 def official_layout() -> dict[str, Tensor]:
@@ -60,8 +58,8 @@ def official_layout() -> dict[str, Tensor]:
     for key, value in _on_meta().state_dict().items():
         for stream, next_key in _HEAD_STANDS_BEFORE.items():
             if key == next_key:
-                layout[f"cl_fc_{stream}.weight"] = torch.empty(WIDTH, QUERY_WIDTH, device="meta")
-                layout[f"cl_fc_{stream}.bias"] = torch.empty(WIDTH, device="meta")
+                layout[f"cl_fc_{stream}.weight"] = torch.empty(TEXT_WIDTH, QUERY_WIDTH, device="meta")
+                layout[f"cl_fc_{stream}.bias"] = torch.empty(TEXT_WIDTH, device="meta")
         layout[key] = value
     return layout
 

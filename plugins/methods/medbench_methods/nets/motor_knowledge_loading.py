@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from medbench.layouts import Matching, Shape
+
 HEADS = 6
 PREFIXES = {
     "tags.word_embeddings.": "tag_encoder.bert.embeddings.word_embeddings.",
@@ -46,11 +48,19 @@ def load_knowledge(path: Path, tensors: Mapping[str, Tensor]) -> Knowledge:
             f"{path} holds no knowledge branches ({error})", fix="use --methods motor@pretrain"
         ) from error
     needed = shapes_of(knowledge)
-    matching = match(tensors, needed, prefixes=PREFIXES, ignore=lambda key: True)
+    matching = _match(tensors, needed)
     require(matching, path, "MOTOR (knowledge)", fix=MOTOR.mend)
     fill(knowledge, taken(tensors, matching, needed))
     _check_ids(path, knowledge)
     return knowledge
+
+
+def read_knowledge(tensors: Mapping[str, Tensor]) -> Matching:
+    """How a file's tensors meet both branches; what else it holds is the net's business."""
+    try:
+        return _match(tensors, shapes_of(make_knowledge(tensors)))
+    except UntoldError as error:
+        return error.matching(tensors, lambda key: True)
 
 
 def make_knowledge(tensors: Mapping[str, Tensor]) -> Knowledge:
@@ -73,6 +83,10 @@ def make_knowledge(tensors: Mapping[str, Tensor]) -> Knowledge:
         )
     knowledge.specific.encoder.embeddings.position_ids = torch.arange(encoder.max_position_embeddings)[None]
     return knowledge
+
+
+def _match(tensors: Mapping[str, Tensor], needed: Mapping[str, Shape]) -> Matching:
+    return match(tensors, needed, prefixes=PREFIXES, ignore=lambda key: True)
 
 
 def _sizes(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, int]:

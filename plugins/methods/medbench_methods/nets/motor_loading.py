@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from medbench.errors import CheckpointError
+from medbench.layouts import KeyReading, Shape
 from medbench_methods.nets.blip_keys import PARTS, is_spare
-from medbench_methods.nets.blip_loading import Kinds, load_net, read_file
+from medbench_methods.nets.blip_loading import Kinds, load_net, read_file, read_net, with_vocabulary, without_parallel
 from medbench_methods.nets.blip_model import BlipModel
 from medbench_methods.nets.blip_texts import TextsReader
-from medbench_methods.nets.loading import fill
+from medbench_methods.nets.loading import fill, hollow
 from medbench_methods.nets.motor_flavour import MOTOR
-from medbench_methods.nets.motor_knowledge_loading import load_knowledge
+from medbench_methods.nets.motor_knowledge_loading import load_knowledge, read_knowledge
 from medbench_methods.nets.motor_model import (
     MotorKnowledgeable,
     MotorPretrained,
@@ -28,7 +29,7 @@ from medbench_methods.nets.motor_model import (
     MotorStudyRetriever,
 )
 from medbench_methods.nets.motor_net import VIEWS, KnowledgeNet, StudyNet
-from medbench_methods.nets.motor_vqa_loading import load_answerer
+from medbench_methods.nets.motor_vqa_loading import load_answerer, read_answerer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from medbench.capabilities import LoadRequest
     from medbench_methods.nets.blip_keys import Part
+    from medbench_methods.nets.blip_net import BlipNet
 
 Kind = Literal["pretrain", "retrieval", "retrieval-iu", "generation-mimic", "generation-iu", "diagnosis", "vqa"]
 
@@ -52,7 +54,8 @@ _PARTS: dict[Kind, frozenset[Part]] = {
 }
 # What a file may hold besides the parts that are read of it.
 _KNOWLEDGE = ("create_knowledge.", "tag_encoder.", "cross_attn.")
-_UNTRAINED = ("text_encoder.", "vision_proj.", "text_proj.", "iu_proj.")
+_UNTRAINED = ("text_encoder.", "vision_proj.", "text_proj.")
+_TWO_VIEWS = ("retrieval-iu", "generation-iu")
 
 
 def load_motor(request: LoadRequest) -> BlipModel:
@@ -75,6 +78,21 @@ def load_motor(request: LoadRequest) -> BlipModel:
     study = StudyNet(net, _iu_proj(path, tensors, net.vision_model.config.hidden_size))
     models: dict[Kind, Callable[..., BlipModel]] = {"retrieval": MotorRetriever, "retrieval-iu": MotorStudyRetriever}
     return models.get(kind, MotorReporter)(study, MOTOR, read).eval()
+
+
+def read_keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
+    """What a file's keys are to a variant: to its one net, and to the branches of knowledge where it reads them."""
+    tensors = without_parallel(hollow(shapes))
+    kind = KINDS.read[variant][0]
+    layout = f"{KINDS.names[kind]} of {MOTOR.title}"
+    if kind == "vqa":
+        matching = with_vocabulary(read_answerer(variant, tensors), tensors, MOTOR)
+        return (KeyReading(part="images", layout=layout, matching=matching),)
+    matching = read_net(tensors, _PARTS[kind], MOTOR, partial(_may_be_spare, kind), partial(_beside, kind))
+    images = KeyReading(part="images", layout=layout, matching=matching)
+    if variant != "pretrain-knowledge":
+        return (images,)
+    return (images, KeyReading(part="knowledge", layout=layout, matching=read_knowledge(tensors)))
 
 
 def kind_of(tensors: Mapping[str, object]) -> Kind | None:
@@ -121,11 +139,21 @@ KINDS: Kinds[Kind] = Kinds(
 
 def _may_be_spare(kind: Kind, key: str) -> bool:
     """Whether a file of that kind may hold a key which is not read: pre-training's knowledge, or what no loss reached."""
+    if key in IU_PROJ:
+        return kind in (*_TWO_VIEWS, "diagnosis")
     if kind == "pretrain":
         return key.startswith(_KNOWLEDGE)
     if kind in ("retrieval", "retrieval-iu"):
-        return key in IU_PROJ
+        return False
     return key.startswith((*_UNTRAINED, "tag_encoder.")) or is_spare(key)
+
+
+def _beside(kind: Kind, net: BlipNet) -> Mapping[str, Shape]:
+    return _iu_shapes(net.vision_model.config.hidden_size) if kind in _TWO_VIEWS else {}
+
+
+def _iu_shapes(width: int) -> dict[str, Shape]:
+    return dict(zip(IU_PROJ, [(width, VIEWS * width), (width,)], strict=True))
 
 
 def _iu_proj(path: Path, tensors: Mapping[str, Tensor], width: int) -> nn.Linear | None:
@@ -133,7 +161,7 @@ def _iu_proj(path: Path, tensors: Mapping[str, Tensor], width: int) -> nn.Linear
         return None
     found = {key.removeprefix("iu_proj."): tensors[key] for key in IU_PROJ if key in tensors}
     shapes = {name: tuple(value.shape) for name, value in found.items()}
-    if shapes != {"weight": (width, VIEWS * width), "bias": (width,)}:
+    if {f"iu_proj.{name}": shape for name, shape in shapes.items()} != _iu_shapes(width):
         raise CheckpointError(
             f"{path}: iu_proj has {shapes}, not the shapes that join {VIEWS} views of {width} numbers",
             fix=MOTOR.mend,

@@ -7,6 +7,7 @@ runs through. Its type attention was trained with padding unmasked and is read s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medbench.capabilities import LoadRequest
+    from medbench.layouts import Matching
 
 BLIP = "BLIP."
 HEADS = {"vqa-rad": (56, 431), "vqa-slake": (35, 225)}
@@ -63,13 +65,25 @@ def load_answerer(request: LoadRequest, path: Path, tensors: Mapping[str, Tensor
         net = make_loaded_net(tensors, request.assets)
     except UntoldError as error:
         raise CheckpointError(f"{path} does not fit MOTOR (questions): {error}", fix=MOTOR.mend) from error
-    shapes = shapes_of(net)
-    needed = {released_name(name): shape for name, shape in shapes.items()}
-    require(match(tensors, needed, prefixes={"": ""}, ignore=_is_unused), path, "MOTOR (questions)", fix=MOTOR.mend)
-    fill(net, {name: tensors[released_name(name)] for name in shapes})
+    require(_match(tensors, net), path, "MOTOR (questions)", fix=MOTOR.mend)
+    fill(net, {name: tensors[released_name(name)] for name in shapes_of(net)})
     heads = _classes(tensors, "close"), _classes(tensors, "open")
     _check_variant(path, request.variant, heads)
     return MotorAnswerer(net, partial(_lists_of, request.assets, request.variant, heads, path)).eval()
+
+
+def read_answerer(variant: str, tensors: Mapping[str, Tensor]) -> Matching:
+    """How a file's tensors meet the net of the sizes that they tell; heads of the other variant do not fit."""
+    try:
+        matching = _match(tensors, make_loaded_net(tensors, None))
+    except UntoldError as error:
+        return error.matching(tensors, _is_unused)
+    heads = _classes(tensors, "close"), _classes(tensors, "open")
+    if _owner_of(heads) in {None, variant}:
+        return matching
+    pairs = zip(("close", "open"), heads, HEADS[variant], strict=True)
+    wrong = tuple((_last(head), (found,), (own,)) for head, found, own in pairs if found != own)
+    return replace(matching, misshapen=matching.misshapen + wrong)
 
 
 def make_loaded_net(tensors: Mapping[str, Tensor], assets: Path | None) -> MotorQuestionNet:
@@ -96,12 +110,25 @@ def make_loaded_net(tensors: Mapping[str, Tensor], assets: Path | None) -> Motor
 
 
 def _classes(tensors: Mapping[str, Tensor], head: str) -> int:
-    return told_shape(tensors, f"{head}_classifier.main.3.bias", 1)[0]
+    return told_shape(tensors, _last(head), 1)[0]
+
+
+def _last(head: str) -> str:
+    return f"{head}_classifier.main.3.bias"
+
+
+def _match(tensors: Mapping[str, Tensor], net: MotorQuestionNet) -> Matching:
+    needed = {released_name(name): shape for name, shape in shapes_of(net).items()}
+    return match(tensors, needed, prefixes={"": ""}, ignore=_is_unused)
+
+
+def _owner_of(heads: tuple[int, int]) -> str | None:
+    return next((name for name, sizes in HEADS.items() if sizes == heads), None)
 
 
 def _check_variant(path: Path, variant: str, heads: tuple[int, int]) -> None:
-    other = next((name for name, sizes in HEADS.items() if sizes == heads and name != variant), None)
-    if other is not None:
+    other = _owner_of(heads)
+    if other not in {None, variant}:
         raise CheckpointError(
             f"{path}: its heads have {heads[0]} closed and {heads[1]} open answers, which are those of motor@{other}, not of"
             f" motor@{variant}",

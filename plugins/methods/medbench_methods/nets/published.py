@@ -56,13 +56,13 @@ class Part:
 class Published:
     """A variant as it is published.
 
-    ``images`` makes the encoder, `VisionEncoder` or `DualEncoder`: several, where a file's own sizes decide between them.
-    ``texts`` makes the `BertTower` of a `DualEncoder`, read when the first text is. ``container`` puts a state_dict into what
-    the method's files hold, and ``spare`` gives shapes of keys that they hold unused, both for phantoms.
+    ``images`` makes the encoder, `VisionEncoder` or `DualEncoder`, and ``texts`` the `BertTower` of a `DualEncoder`, read when
+    the first text is; several of either, where a file's own tensors decide between them. ``container`` puts a state_dict into
+    what the method's files hold, and ``spare`` gives shapes of keys that they hold unused, both for phantoms.
     """
 
     images: Sequence[Part]
-    texts: Part | None = None
+    texts: Sequence[Part] = ()
     container: Callable[[dict[str, Tensor]], Mapping[str, Any]] = field(default=lambda state: state)
     spare: Mapping[str, Shape] = field(default_factory=dict)
 
@@ -78,7 +78,7 @@ def load_published(request: LoadRequest, method: str, published: Published) -> V
         raise MissingCheckpointError(f"{name} needs its checkpoint file")
     path, tensors = request.checkpoint, read_tensors(request.checkpoint)
     encoder = _filled(tensors, path, name, "images", published.images)
-    if published.texts is not None and isinstance(encoder, DualEncoder):
+    if published.texts and isinstance(encoder, DualEncoder):
         encoder.read_texts = _TextSource(path, name, published.texts, request.assets).read
     return encoder  # type: ignore[return-value]
 
@@ -92,19 +92,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def read_keys(published: Published, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
     """What a file's keys are to each part of a variant."""
     found = _without_parallel(shapes)
-    images = best(part.read("images", found) for part in published.images)
-    return (images,) if published.texts is None else (images, published.texts.read("texts", found))
+    parts = {"images": published.images, "texts": published.texts}
+    return tuple(best(part.read(kind, found) for part in several) for kind, several in parts.items() if several)
 
 
 def write_published(folder: Path, filename: str, published: Published, seed: int) -> Path:
     """Write a checkpoint with drawn weights under ``folder``, in the published container and key layout."""
     state: dict[str, Tensor] = {}
-    for part in (published.images[0], published.texts):
-        if part is not None:
-            module = part.make()
-            state |= _stored(draw_weights(module.state_dict(), seed), part.layouts[0])
-            if isinstance(module, BertTower):
-                write_vocabulary(folder, module.reading.vocabulary)
+    for part in (*published.images[:1], *published.texts[:1]):
+        module = part.make()
+        state |= _stored(draw_weights(module.state_dict(), seed), part.layouts[0])
+        if isinstance(module, BertTower):
+            write_vocabulary(folder, module.reading.vocabulary)
     state |= {key: torch.zeros(shape) for key, shape in published.spare.items()}
     path = folder / filename
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,12 +118,12 @@ class _TextSource:
 
     path: Path
     name: str
-    part: Part
+    parts: Sequence[Part]
     assets: Path | None
 
     def read(self) -> BertTower:
         """The tower with its tokenizer. Raises `CheckpointError`, or `MissingCheckpointError` without a vocabulary."""
-        tower: Any = _filled(read_tensors(self.path), self.path, self.name, "texts", [self.part])
+        tower: Any = _filled(read_tensors(self.path), self.path, self.name, "texts", self.parts)
         tower.tokenizer = read_tokenizer(self.assets, tower.reading.vocabulary)
         return tower  # type: ignore[no-any-return]
 

@@ -1,4 +1,9 @@
-"""Bio_ClinicalBERT as MeDSLIP uses it: all twelve layers, frozen, a text's vector is [CLS]."""
+"""Bio_ClinicalBERT as MedKLIP and MeDSLIP use it: all twelve layers, frozen, a text's vector is the last layer's [CLS].
+
+Texts are read as MeDSLIP's release reads them: lower-cased, at most 64 tokens, [CLS] in front and no [SEP]. Of MedKLIP we know
+the length, the padding and [CLS]; that it reads texts like its descendant in all else is our choice. Padding is masked, so that
+it moves no vector.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,6 @@ import torch
 from transformers import BertModel
 
 from medbench.errors import CheckpointError, MissingCheckpointError
-from medbench_methods.nets.medslip_books import HUB_ID, MAX_TOKENS
 from medbench_methods.nets.text import load_tokenizer
 from medbench_methods.vocabulary import CLINICAL_BERT
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+HUB_ID = CLINICAL_BERT.hub_id
+MAX_TOKENS = 64
 _BATCH = 16
 
 
