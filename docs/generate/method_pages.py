@@ -8,7 +8,7 @@ from generate.writing import bullets, code, codes, escape, facts, link, page, pa
 from medbench.registry import Registry
 from medbench.specs import MethodSpec, MethodVariant, TaskSpec
 
-_CAPABILITIES = "[capabilities](../api/capabilities.md)"
+_CAPABILITIES = "[capabilities](../api/medbench.capabilities.md)"
 
 
 def method_index(registry: Registry) -> str:

@@ -10,7 +10,7 @@ from generate.writing import code, codes, escape, facts, page, page_file, page_l
 from medbench.registry import Registry
 from medbench.specs import MethodSpec, MetricSpec, TaskSpec
 
-_MEANING = " ([capabilities](../api/capabilities.md))"
+_MEANING = " ([capabilities](../api/medbench.capabilities.md))"
 
 
 def task_index(registry: Registry) -> str:
