@@ -6,9 +6,9 @@ device; gradients, autocast and train/eval mode are the task's business, so no m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,11 +19,13 @@ class Preprocess:
     """How an 8-bit image becomes an encoder's input, as data, so that it can enter keys and run batched.
 
     ``equalise`` spreads the histogram first, as `skimage.exposure.equalize_hist` with 256 bins. ``resize`` pixels: ``pad``
-    scales the longer side to it and zero-pads to a square, ``canvas`` zero-pads to a square, of ``resize`` at least, and
-    scales that, ``squash`` ignores the aspect, ``shorter`` scales the shorter side to it. Then a centre crop to ``crop``
-    pixels, division by 255, and ``(x - mean) / std`` per channel; grey pixels stand in all three channels. ``area`` is
-    OpenCV's; ``bilinear`` and ``bicubic`` are Pillow's, which smooth on the way down. `medbench.preprocessing` carries it
-    out.
+    scales the longer side to it and zero-pads to a square, ``canvas`` zero-pads to a square, whose side is ``least`` or
+    more, and scales that, ``squash`` ignores the aspect, ``shorter`` scales the shorter side to it. Then a centre crop to
+    ``crop`` pixels, division by 255, and ``(x - mean) / std`` per channel; grey pixels stand in all three channels. ``area``
+    is OpenCV's; ``bilinear`` and ``bicubic`` are Pillow's, which smooth on the way down. `medbench.preprocessing` carries
+    it out.
+
+    ``least`` concerns ``canvas`` alone; 0 stands for ``resize``.
     """
 
     resize: int
@@ -33,6 +35,11 @@ class Preprocess:
     std: tuple[float, float, float]
     interpolation: Literal["area", "bilinear", "bicubic"] = "area"
     equalise: bool = False
+    least: int = 0
+
+    def key(self) -> dict[str, Any]:
+        """Its fields for the keys of what is kept, without ``least`` where that is 0: keys from before it was there hold."""
+        return {name: value for name, value in asdict(self).items() if name != "least" or value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.pickled import beyond_tensors, globals_of, within
 from medbench.safetensors_header import METADATA, metadata_of, read_header, write_header
-from medbench.untrusted import listed
+from medbench.untrusted import listed, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+CONTAINERS = ("state_dict", "model", "model_state")
+"""The keys that trainers put a state_dict under, in the order in which they are looked for."""
 _PHANTOM_MEMBER = "medbench_phantom.json"
 _PHANTOM_WORD = "medbench_phantom"
 
@@ -40,30 +42,66 @@ class Checkpoint:
 def read_checkpoint(
     path: Path,
     *,
-    state_dict_keys: tuple[str, ...] = ("state_dict", "model"),
+    state_dict_keys: tuple[str, ...] = CONTAINERS,
     allow: Sequence[Any] = (),
     inert: Sequence[str] = (),
 ) -> Checkpoint:
     """Read a checkpoint without executing anything it holds.
 
-    ``state_dict_keys`` are the container keys to look under, in order; a bare mapping of tensors is taken as it is.
+    ``state_dict_keys`` are the container keys to look under, as `find_state_dict` does.
     ``allow`` lists further classes that the method knows its files to hold, e.g. `plain_globals`. ``inert`` are import paths
     (`medbench.pickled.TRAINERS`) whose objects stand there as empty mappings: they are neither imported nor called.
     Raises `MissingCheckpointError` where there is no file and `CheckpointError` where it is truncated, holds objects
     that only code could rebuild, or has no tensors.
     """
-    if not path.is_file():
-        raise MissingCheckpointError(
-            f"no checkpoint at {path}", fix="download it there or set its path in medbench.toml"
-        )
+    require_file(path, f"no checkpoint at {path}", fix="download it there or set its path in medbench.toml")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     content = read_content(path, allow=allow, inert=inert)
-    for key in state_dict_keys:
-        if isinstance(content.get(key), Mapping):
-            values = {name: value for name, value in content.items() if name != key}
-            return Checkpoint(path, _tensors_of(path, content[key]), values)
-    return Checkpoint(path, _tensors_of(path, content), {})
+    under, tensors = find_state_dict(path, content, state_dict_keys)
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors, bare or under {' or '.join(state_dict_keys)}")
+    return Checkpoint(path, tensors, beside(content, under, tensors))
+
+
+def find_state_dict(
+    path: Path, content: Mapping[Any, Any], keys: Sequence[str] = CONTAINERS
+) -> tuple[str | None, dict[str, Tensor]]:
+    """The first of ``keys`` that holds tensors, else None for the file's own mapping, and the tensors there, if any.
+
+    Raises `CheckpointError` where one of them is no dense array: sparse, nested, or without values.
+    """
+    import torch
+
+    under = next((key for key in keys if tensors_in(content.get(key))), None)
+    tensors = tensors_in(content if under is None else content[under])
+    odd = [key for key, one in tensors.items() if one.is_nested or one.layout != torch.strided or one.is_meta]
+    if odd:
+        raise CheckpointError(f"{path} holds tensors that are no dense arrays: {listed(odd)}")
+    return under, tensors
+
+
+def tensors_in(value: Any) -> dict[str, Tensor]:
+    """The tensors of a mapping by those of its keys that are text; none where ``value`` is no mapping."""
+    import torch
+
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {key: one for key, one in items if isinstance(key, str) and isinstance(one, torch.Tensor)}
+
+
+def beside(content: Mapping[Any, Any], under: str | None, tensors: Mapping[str, Tensor]) -> dict[Any, Any]:
+    """What a file holds beside the ``tensors`` that `find_state_dict` finds ``under`` that key."""
+    taken = tensors if under is None else (under,)
+    return {name: value for name, value in content.items() if name not in taken}
+
+
+def require_file(path: Path, absent: str, *, fix: str | None = None) -> None:
+    """Raise `MissingCheckpointError`, which says ``absent``, or `CheckpointError` for what is no regular file."""
+    if path.is_file():
+        return
+    if path.exists():
+        raise CheckpointError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, not a checkpoint")
+    raise MissingCheckpointError(absent, fix=fix)
 
 
 def read_content(path: Path, *, allow: Sequence[Any] = (), inert: Sequence[str] = ()) -> Mapping[str, Any]:
@@ -145,18 +183,19 @@ def _unpickle_weights_only(path: Path, allow: Sequence[Any]) -> Any:
         with torch.serialization.safe_globals(list(allow)):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        reason = " ".join(str(error).split())
-        if any(sign in reason.lower() for sign in ("unsupported global", "weightsunpickler", "unsupported operand")):
+        reason = str(error).lower()
+        if any(sign in reason for sign in ("unsupported global", "weightsunpickler", "unsupported operand")):
             raise CheckpointError(
                 f"{path} holds objects that only code could rebuild, so it was not loaded{_named(path, allow)}",
                 fix="save its state_dict alone (tensors and plain values) and point medbench at that file",
             ) from error
         raise CheckpointError(
-            f"{path} is not a readable checkpoint ({reason[:120]})", fix="download it again"
+            f"{path} is not a readable checkpoint ({shown(error)})", fix="download it again"
         ) from error
     except Exception as error:  # the unpickler raises whatever it likes on bad bytes (struct.error, IndexError, ...)
-        reason = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{path} is truncated or not a checkpoint ({reason})", fix="download it again") from error
+        raise CheckpointError(
+            f"{path} is truncated or not a checkpoint ({shown(error)})", fix="download it again"
+        ) from error
 
 
 def _named(path: Path, allow: Sequence[Any]) -> str:
@@ -171,16 +210,11 @@ def _read_safetensors(path: Path) -> Checkpoint:
     from safetensors.torch import load_file
 
     try:
-        return Checkpoint(path, load_file(path), {})
+        tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{path} is truncated or not safetensors ({reason})", fix="download it again") from error
-
-
-def _tensors_of(path: Path, mapping: Mapping[str, Any]) -> dict[str, Tensor]:
-    import torch
-
-    tensors = {key: value for key, value in mapping.items() if isinstance(value, torch.Tensor)}
+        raise CheckpointError(
+            f"{path} is truncated or not safetensors ({shown(error)})", fix="download it again"
+        ) from error
     if not tensors:
-        raise CheckpointError(f"{path} holds no tensors under its state_dict")
-    return tensors
+        raise CheckpointError(f"{path} holds no tensors")
+    return Checkpoint(path, tensors, {})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medbench.checkpoints import is_phantom, plain_globals, read_content
+from medbench.checkpoints import beside, find_state_dict, is_phantom, plain_globals, read_content, tensors_in
 from medbench.errors import CheckpointError
 from medbench.file_forms import Form, form_of
 from medbench.layouts import Shape
@@ -19,9 +19,6 @@ from medbench.untrusted import listed, shown
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONTAINERS = ("state_dict", "model", "model_state")
-"""Where methods look for a state_dict, in this order; else it is the file's own mapping."""
-
 _SAFETENSORS_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"}
 
 
@@ -29,8 +26,9 @@ _SAFETENSORS_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF1
 class Contents:
     """A checkpoint's file: its form and size in bytes, its tensors' shapes and types by key, and what stands beside them.
 
-    ``under`` is the key that the tensors lie under, None where they are the file's own mapping. ``beside`` describes each
-    further value in a few words by its name. ``unread`` are import paths of trainers' objects, which are passed over.
+    ``under`` is the key that the tensors lie under, None where they are the file's own mapping. ``not_floating`` are keys of
+    tensors of whole or complex numbers, which no method takes for weights. ``beside`` describes each further value in a few
+    words by its name. ``unread`` are import paths of trainers' objects, which are passed over.
     """
 
     path: Path
@@ -40,6 +38,7 @@ class Contents:
     under: str | None
     shapes: Mapping[str, Shape]
     dtypes: Mapping[str, int]
+    not_floating: frozenset[str]
     beside: Mapping[str, str]
     unread: tuple[str, ...]
 
@@ -67,7 +66,6 @@ def read_contents(path: Path) -> Contents:
     unread = tuple(name for name in globals_of(path) if within(name, TRAINERS) and not name.startswith("builtins."))
     content = read_content(path, allow=plain_globals(), inert=TRAINERS)
     under, tensors = _state_dict(path, content)
-    beside = {str(name): _described(value) for name, value in content.items() if under is not None and name != under}
     return Contents(
         path=path,
         size=path.stat().st_size,
@@ -76,7 +74,8 @@ def read_contents(path: Path) -> Contents:
         under=under,
         shapes={key: tuple(one.shape) for key, one in tensors.items()},
         dtypes=Counter(str(one.dtype).removeprefix("torch.") for one in tensors.values()),
-        beside=beside,
+        not_floating=frozenset(key for key, one in tensors.items() if not one.is_floating_point()),
+        beside={_name(name): _described(value) for name, value in beside(content, under, tensors).items()},
         unread=unread,
     )
 
@@ -93,10 +92,8 @@ def _of_safetensors(path: Path) -> Contents:
         with safe_open(path, framework="numpy") as file:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - no mapping
             shapes = {key: tuple(one.get_shape()) for key, one in slices.items()}
-            dtypes = Counter(
-                _SAFETENSORS_TYPES.get(one.get_dtype(), one.get_dtype().lower()) for one in slices.values()
-            )
-            beside = {name: shown(value, 60) for name, value in (file.metadata() or {}).items()}
+            types = {key: one.get_dtype() for key, one in slices.items()}
+            notes = {name: shown(value, 60) for name, value in (file.metadata() or {}).items()}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is truncated or not safetensors ({shown(error)})", fix="download it again"
@@ -110,31 +107,28 @@ def _of_safetensors(path: Path) -> Contents:
         phantom=is_phantom(path),
         under=None,
         shapes=shapes,
-        dtypes=dtypes,
-        beside=beside,
+        dtypes=Counter(_SAFETENSORS_TYPES.get(one, one.lower()) for one in types.values()),
+        not_floating=frozenset(key for key, one in types.items() if not one.startswith(("F", "BF"))),
+        beside=notes,
         unread=(),
     )
 
 
 def _state_dict(path: Path, content: Mapping[Any, Any]) -> tuple[str | None, dict[str, Tensor]]:
     """The tensors where methods look for them, else those of the mapping that holds the most."""
-    found = {str(name): _tensors(value) for name, value in content.items() if isinstance(value, Mapping)}
-    for name in CONTAINERS:
-        if found.get(name):
-            return name, found[name]
-    own = _tensors(content)
-    if own:
-        return None, own
-    name = max(found, key=lambda one: len(found[one]), default="")
-    if not found.get(name):
-        raise CheckpointError(f"{path} holds no tensors, but {listed(list(content)) or 'nothing'}")
-    return name, found[name]
+    found = find_state_dict(path, content)
+    if found[1]:
+        return found
+    counts = {name: len(tensors_in(value)) for name, value in content.items() if isinstance(name, str)}
+    fullest = max(counts, key=lambda one: counts[one], default="")
+    if not counts.get(fullest):
+        raise CheckpointError(f"{path} holds no tensors, but {listed(list(map(_name, content))) or 'nothing'}")
+    return find_state_dict(path, content, (fullest,))
 
 
-def _tensors(mapping: Mapping[Any, Any]) -> dict[str, Tensor]:
-    import torch
-
-    return {str(key): value for key, value in mapping.items() if isinstance(value, torch.Tensor)}
+def _name(key: Any) -> str:
+    """A key that is no text is told by its kind: to spell out a tuple may take for ever."""
+    return key if isinstance(key, str) else f"a {type(key).__name__}"
 
 
 def _described(value: Any) -> str:
@@ -142,9 +136,9 @@ def _described(value: Any) -> str:
     if value is None or isinstance(value, str | int | float):
         return shown(value, 60)
     if isinstance(value, Mapping):
-        tensors = len(_tensors(value))
-        return f"{tensors:,} tensors" if tensors else listed(list(value), 12) or "empty, or not read"
+        tensors = len(tensors_in(value))
+        return f"{tensors:,} tensors" if tensors else listed(list(map(_name, value)), 12) or "empty, or not read"
     if isinstance(value, Sequence | set):
         return f"{len(value):,} items"
     inner = vars(value) if hasattr(value, "__dict__") else {}
-    return listed(list(inner), 12) or type(value).__name__
+    return listed(list(map(_name, inner)), 12) or type(value).__name__

@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,22 @@ class ManifestInfo(msgspec.Struct, frozen=True):
     reduced: int = 0
     largest: int | None = None
     sources_sha256: str = ""
+
+
+def require_parts(info: ManifestInfo, split: str, parts: Iterable[str]) -> None:
+    """Raise `no_part` of the first of these parts of a split that the prepared manifest does not have."""
+    for part in parts:
+        if not info.parts.get(split, {}).get(part):
+            there = sorted(f"{split}/{part}" for split, sizes in info.parts.items() for part in sizes)
+            raise no_part(info.dataset, split, part, there)
+
+
+def no_part(dataset: str, split: str, part: str, there: Sequence[str]) -> MissingDataError:
+    """What says that a part of a split has no sample, and which have: ``there``, as ``<split>/<part>``."""
+    return MissingDataError(
+        f"{dataset} has no readable sample in the {part} part of split '{split}' (there are: {', '.join(there) or 'none'})",
+        fix=f"medbench show {dataset} says which files make that split",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ class Features:
     def store_of(self, need: FeatureNeed) -> FeatureStore:
         """Where the answers for that need are kept."""
         key = self._key(need.name, reads_texts=need.reads_texts) | {
-            "preprocess": dataclasses.asdict(self._how(need)),
+            "preprocess": self._how(need).key(),
             "dataset": need.manifest.dataset,
             "manifest": need.manifest.sha256,
         }

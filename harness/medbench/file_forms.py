@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
 
-from medbench.errors import CheckpointError, MissingCheckpointError
+from medbench.checkpoints import require_file
+from medbench.errors import CheckpointError
 from medbench.pickled import LEGACY_MAGIC, beyond_tensors, globals_of
 from medbench.untrusted import listed, shown
 
@@ -23,6 +24,7 @@ Form = Literal["torch zip", "torch before 1.6", "safetensors"]
 Told = tuple[str, str]
 """What a file is, and what mends it."""
 
+_SAFETENSORS = ".safetensors"
 _HEAD = 4096
 _LONGEST_HEADER = 100_000_000
 _MOST_MEMBERS = 10_000
@@ -59,8 +61,7 @@ def form_of(path: Path) -> Form:
 
     Raises `MissingCheckpointError` where there is no file, and `CheckpointError`, which says what it is, for anything else.
     """
-    if not path.is_file():
-        raise MissingCheckpointError(f"no file at {path}")
+    require_file(path, f"no file at {path}")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -70,13 +71,20 @@ def form_of(path: Path) -> Form:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
     if head.startswith(b"PK\x03\x04") or (head.startswith(b"PK") and zipfile.is_zipfile(path)):
-        return _archive(path)
+        return _as_torch(path, _archive(path))
     if _is_safetensors(path, head, size):
         return "safetensors"
     if head.startswith(LEGACY_MAGIC):
-        return "torch before 1.6"
+        return _as_torch(path, "torch before 1.6")
     what, mend = _otherwise(path, head, tail)
     raise CheckpointError(f"{path} is {what}", fix=mend)
+
+
+def _as_torch(path: Path, form: Form) -> Form:
+    """Files are read by what their names end in. Raises `CheckpointError` where that is of the other form."""
+    if path.suffix == _SAFETENSORS:
+        raise CheckpointError(f"{path} is a torch file under another name", fix="rename it so that it ends in .pth")
+    return form
 
 
 def _archive(path: Path) -> Form:
@@ -116,7 +124,7 @@ def _is_safetensors(path: Path, head: bytes, size: int) -> bool:
         return False
     if length + 8 > size:
         raise CheckpointError(f"{path} is truncated: a safetensors file that ends within its header", fix=_AGAIN)
-    if path.suffix != ".safetensors":
+    if path.suffix != _SAFETENSORS:
         raise CheckpointError(
             f"{path} is a safetensors file under another name", fix="rename it so that it ends in .safetensors"
         )

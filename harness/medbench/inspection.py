@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from medbench.contents import CONTAINERS, Contents, count_numbers, read_contents
+from medbench.checkpoints import CONTAINERS
+from medbench.contents import Contents, count_numbers, read_contents
 from medbench.errors import MedbenchError, UsageError
-from medbench.layouts import KeyReading, Shape
+from medbench.layouts import WHOLE_NUMBERS, KeyReading, Shape
 from medbench.loading import resolve
 from medbench.selection import MethodChoice
 from medbench.specs import MethodSpec
@@ -21,9 +22,13 @@ State = Literal["known", "incomplete", "unknown"]
 
 MOST_KEYS = 20_000
 """More are not compared: no known method has as many tensors, and a file may hold any number."""
+LONGEST_KEY = 1000
+"""What is longer is cut: it is no known method's, and a file may name a tensor by any number of words."""
+_DEEPEST = 8
 _NEAREST = 3
 _NAMED = 10
 _GROUPS = 8
+_LATER = "texts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,17 @@ class Candidate:
         return sum(one.matching.wrong for one in self.readings)
 
     @property
+    def refused(self) -> tuple[KeyReading, ...]:
+        """The parts that do not fit."""
+        return tuple(one for one in self.readings if one.matching.wrong)
+
+    @property
+    def loads(self) -> bool:
+        """Whether its images are whole, and whatever else is read at once: texts are read when the first of them is."""
+        fits = any(one.matching.fitting and not one.matching.wrong for one in self.readings)
+        return fits and all(one.part == _LATER for one in self.refused)
+
+    @property
     def needed(self) -> int:
         """How many tensors its parts need of a file."""
         return self.fitting + sum(len(one.matching.missing) + len(one.matching.misshapen) for one in self.readings)
@@ -58,8 +74,8 @@ class Candidate:
 class Inspection:
     """What a file holds and what it is to the known methods.
 
-    ``whole`` are the methods that it fits, that of which most is loaded first; ``nearest`` the closest of the others.
-    ``problems`` are methods that failed at telling.
+    ``whole`` are the methods that it fits, that of which most is loaded first, then those that it fits but for their texts,
+    which load for images; ``nearest`` the closest of the others. ``problems`` are methods that failed at telling.
     """
 
     contents: Contents
@@ -108,7 +124,11 @@ class Inspection:
         }
 
     def _candidate(self, one: Candidate) -> dict[str, Any]:
-        return {"methods": list(one.names), "parts": [self._reading(reading) for reading in one.readings]}
+        return {
+            "methods": list(one.names),
+            "images_only": one.loads and bool(one.refused),
+            "parts": [self._reading(reading) for reading in one.readings],
+        }
 
     def _reading(self, reading: KeyReading) -> dict[str, Any]:
         matching = reading.matching
@@ -144,9 +164,11 @@ def inspect(path: Path, choices: Iterable[MethodChoice]) -> Inspection:
     choices = list(choices)
     alone = len({one.spec.id for one in choices}) == 1
     contents = read_contents(path)
-    shapes = dict(islice(contents.shapes.items(), MOST_KEYS))
+    shapes = {key[:LONGEST_KEY]: shape for key, shape in islice(contents.shapes.items(), MOST_KEYS)}
     candidates, problems = _compared(choices, shapes)
-    whole = [one for one in candidates if one.wrong == 0 and one.fitting and len(shapes) == len(contents.shapes)]
+    candidates = [_of_floats(one, contents.not_floating) for one in candidates]
+    whole = [one for one in candidates if one.loads and len(shapes) == len(contents.shapes)]
+    whole.sort(key=lambda one: bool(one.refused))
     others = [one for one in candidates if (one.fitting or alone) and one not in whole]
     return Inspection(
         contents=contents,
@@ -172,9 +194,9 @@ def choices_named(spec: MethodSpec, variant: str | None) -> list[MethodChoice]:
 
 def grouped(keys: Sequence[str]) -> dict[str, int]:
     """Keys counted by what they start with: ``{"text_encoder.*": 199, "local.weight": 1}``, the largest groups first."""
-    start = ""
-    while True:
-        groups = Counter(_group(key, start) for key in keys)
+    cut, start = [key[:LONGEST_KEY] for key in keys], ""
+    for _ in range(_DEEPEST):
+        groups = Counter(_group(key, start) for key in cut)
         only = next(iter(groups), "")
         if len(groups) != 1 or not only.endswith(".*"):
             break
@@ -208,6 +230,20 @@ def _compared(choices: Iterable[MethodChoice], shapes: Mapping[str, Shape]) -> t
             choices=(*(same.choices if same else ()), choice), readings=same.readings if same else readings
         )
     return sorted(found.values(), key=lambda one: (-one.fitting, one.wrong)), problems
+
+
+def _of_floats(candidate: Candidate, not_floating: frozenset[str]) -> Candidate:
+    """The same where a tensor that holds no floating numbers is no weight; DataParallel's prefix may stand before its key."""
+    if not not_floating:
+        return candidate
+    odd = not_floating | {key.partition(".")[2] for key in not_floating}
+    readings = []
+    for reading in candidate.readings:
+        weights = [keys for name, keys in reading.matching.matched.items() if not name.endswith(WHOLE_NUMBERS)]
+        found = tuple(f"{key}, not of floating numbers" for keys in weights for key in keys if key in odd)
+        matching = replace(reading.matching, unexpected=reading.matching.unexpected + found)
+        readings.append(replace(reading, matching=matching))
+    return replace(candidate, readings=tuple(readings))
 
 
 def _used(reading: KeyReading) -> tuple[object, ...]:

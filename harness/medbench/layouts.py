@@ -18,6 +18,8 @@ COUNTERS = ".num_batches_tracked"
 """BatchNorm's counters, which files of old versions of torch lack; they move no feature."""
 INDICES = ".embeddings.position_ids"
 """The numbers from 0 up, which transformers kept among BERT's weights until version 4.30."""
+WHOLE_NUMBERS = (COUNTERS, "ids_queue", "mask_queue")
+"""What a network's names of tensors end in that are no weights: counters, and MOTOR's queue of tokens."""
 _NAMED = 3
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
+from medbench.datasets import no_part
 from medbench.errors import MissingDataError
 from medbench.images import read_region
 from medbench.pixels.reducing import reduced
@@ -254,12 +255,7 @@ class Manifest:
         name = f"{split}/{part}"
         keep = rows_with(self.table, "splits", name)
         if not len(keep):
-            there = values_in(self.table, "splits")
-            raise MissingDataError(
-                f"{self.dataset} has no readable sample in the {part} part of split '{split}'"
-                f" (there are: {', '.join(there) or 'none'})",
-                fix=f"medbench show {self.dataset} says which files make that split",
-            )
+            raise no_part(self.dataset, split, part, values_in(self.table, "splits"))
         return self.take(keep)
 
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> Manifest:

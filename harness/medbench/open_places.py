@@ -9,12 +9,13 @@ from pathlib import Path
 
 from medbench.errors import CheckpointError, MedbenchError
 from medbench.loading import resolve
-from medbench.specs import MethodSpec
+from medbench.specs import MethodSpec, MethodVariant
+from medbench.untrusted import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPlace:
-    """``names`` are what to call it (``family/./folder``), ``reasons`` why a family does not know a folder of its form."""
+    """``names`` are what to call it (``family/./folder``), ``reasons`` why a family does not read a folder of its form."""
 
     names: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -29,16 +30,34 @@ def open_place(path: Path, specs: Iterable[MethodSpec], checkpoints: Path) -> Op
             continue
         for name in _names(path, checkpoints / spec.id):
             try:
-                variant = resolve(spec.open_variants, f"method '{spec.id}'")(name, checkpoints)
-            except CheckpointError as error:
-                reasons.append(f"{spec.id}: {error}")
+                variant = _opened(spec, name, checkpoints)
+            except MedbenchError as error:
+                if isinstance(error, CheckpointError) or (path.is_dir() and _takes(spec, f"{name}-", checkpoints)):
+                    reasons.append(f"{spec.id}: {error}")
                 continue
-            except MedbenchError:
-                continue  # not a name of that family
+            except Exception as error:  # a plugin may raise anything over a stranger's file; the others are asked
+                reasons.append(f"{spec.id}: it could not be asked ({type(error).__name__}: {shown(error)})")
+                continue
             source = variant.checkpoint
             if source is not None and _is_within(checkpoints / source.filename, path):
                 names.append(f"{spec.id}/{name}")
     return OpenPlace(names=tuple(dict.fromkeys(names)), reasons=tuple(dict.fromkeys(reasons)))
+
+
+def _opened(spec: MethodSpec, name: str, checkpoints: Path) -> MethodVariant:
+    variant: MethodVariant = resolve(spec.open_variants or "", f"method '{spec.id}'")(name, checkpoints)
+    return variant
+
+
+def _takes(spec: MethodSpec, name: str, checkpoints: Path) -> bool:
+    """Whether a family takes names like that of a model that is not there: what it refuses of one that is, is the model."""
+    try:
+        _opened(spec, name, checkpoints)
+    except CheckpointError:
+        return True
+    except Exception:  # it was asked by a name of that form before, and that error is the one to be told
+        return False
+    return True
 
 
 def _names(path: Path, home: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from medbench import checkpoints
 from medbench.beside import Beside, with_neighbours
-from medbench.datasets import DatasetFiles, ManifestInfo, locate
+from medbench.datasets import DatasetFiles, ManifestInfo, locate, require_parts
 from medbench.digests import DigestCache
 from medbench.errors import (
     CheckpointError,
@@ -30,7 +30,7 @@ from medbench.errors import (
 from medbench.registry import Registry
 from medbench.selection import MethodChoice, select_methods, select_tasks
 from medbench.settings import Settings
-from medbench.specs import CheckpointSource, Recipe, TaskSpec
+from medbench.specs import PARTS, CheckpointSource, Recipe, TaskSpec
 from medbench.store import ResultStore
 from medbench.trials import SUGGESTIONS, Trial, resolve_recipe, trial_key
 
@@ -177,7 +177,7 @@ class _Planner:
             )
             return PlannedTrial(trial=trial, state="blocked", reason=str(error), error=error)
         try:
-            self._dataset(trial.task.dataset)
+            self._dataset(trial.task)
         except MedbenchError as missing:
             return PlannedTrial(trial=trial, state="blocked", reason=str(missing), error=missing)
         weights = self._weights(trial.choice)
@@ -217,17 +217,19 @@ class _Planner:
             estimate_bytes=size,
         )
 
-    def _dataset(self, name: str) -> DatasetFiles:
-        """Raises `MissingDataError` where it is not there, or incomplete."""
+    def _dataset(self, task: TaskSpec) -> None:
+        """Raises `MissingDataError` where it is not there or incomplete, or was prepared without a part that the task needs."""
+        name = task.dataset
         if name not in self.datasets:
             files = locate(self.registry.dataset(name), self.settings)
             self.datasets[name] = files
             self.manifests[name] = files.info() if files.present else None
             self.phantoms[name] = files.phantom
-        files = self.datasets[name]
-        if self.manifests[name] is None:
-            files.require()
-        return files
+        info = self.manifests[name]
+        if info is None:
+            self.datasets[name].require()
+        else:
+            require_parts(info, task.split, (part for part in PARTS if part in task.parts))
 
     def _is_installed(self, module: str) -> bool:
         if module not in self._installed:

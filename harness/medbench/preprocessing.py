@@ -5,6 +5,7 @@ Up to the crop images stay 8-bit, grey or RGB, so that threads hand small arrays
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,14 +13,18 @@ import numpy as np
 import torch
 from PIL import Image
 
+from medbench.images import MAX_PIXELS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from medbench.capabilities import Preprocess
 
+LONGEST = isqrt(MAX_PIXELS)
+"""Pixels of the longest side that lies on a canvas as it is: no canvas is larger than the largest image (our choice)."""
+
 _BINS = 256
-_STRIP = 8
 _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -76,10 +81,14 @@ def centre_crop(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def framed_shape(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
-    """The height and width of what is scaled of an image of that size, already `cut`: of its canvas, or its own."""
+    """The height and width of what is scaled of an image of that size, already `cut`: of its canvas, or its own.
+
+    An image with a side above `LONGEST`, and above the canvas's least, is longer than its canvas: it is scaled to it first, as
+    ``pad`` would.
+    """
     if preprocess.mode != "canvas":
         return height, width
-    side = max(preprocess.resize, height, width)
+    side = max(preprocess.least or preprocess.resize, min(max(height, width), LONGEST))
     return side, side
 
 
@@ -100,14 +109,12 @@ def scaled_shape(height: int, width: int, preprocess: Preprocess) -> tuple[int, 
 def cut(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
     """A view of what the crop can show. For ``shorter``, the middle of a strip.
 
-    It would grow to billions of pixels, of which the crop keeps few. So would the canvas of a strip: for ``canvas`` its
-    length is cut to eight times its width (our choice).
+    It would grow to billions of pixels, of which the crop keeps few.
     """
-    if preprocess.mode not in {"shorter", "canvas"}:
+    if preprocess.mode != "shorter":
         return pixels
     height, width = pixels.shape[:2]
-    most = _STRIP if preprocess.mode == "canvas" else preprocess.crop // preprocess.resize + 2
-    longest = min(height, width) * most
+    longest = min(height, width) * (preprocess.crop // preprocess.resize + 2)
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return pixels[top : height - top, left : width - left]
 
@@ -117,7 +124,10 @@ def _to_size(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.ui
         return padded(pixels, preprocess.resize, preprocess.interpolation)
     height, width = pixels.shape[:2]
     if preprocess.mode == "canvas":
-        pixels = _centred(pixels, *framed_shape(height, width, preprocess))
+        side, _ = framed_shape(height, width, preprocess)
+        if max(height, width) > side:
+            pixels = _scale(pixels, *_fitted(height, width, side), preprocess.interpolation)
+        pixels = _centred(pixels, side)
     return _scale(pixels, *scaled_shape(height, width, preprocess), preprocess.interpolation)
 
 
@@ -126,10 +136,10 @@ def _fitted(height: int, width: int, side: int) -> tuple[int, int]:
     return max(1, int(height * side / longer)), max(1, int(width * side / longer))
 
 
-def _centred(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Zero-padded on all sides; the odd pixel of padding goes right or below (our choice)."""
-    top, left = (height - pixels.shape[0]) // 2, (width - pixels.shape[1]) // 2
-    return _framed(pixels, top, height - pixels.shape[0] - top, left, width - pixels.shape[1] - left)
+def _centred(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Zero-padded to a square; the odd pixel of padding goes right or below (our choice)."""
+    top, left = (side - pixels.shape[0]) // 2, (side - pixels.shape[1]) // 2
+    return _framed(pixels, top, side - pixels.shape[0] - top, left, side - pixels.shape[1] - left)
 
 
 def _framed(pixels: NDArray[np.uint8], top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:

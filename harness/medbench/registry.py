@@ -2,7 +2,8 @@
 
 Each entry point is loaded in its own try: a plugin that fails to import, or that hands over a bad spec, is kept with its
 reason and everything else goes on. An id that two plugins claim belongs to neither until one of them is uninstalled:
-guessing would change what a name in a leaderboard means.
+guessing would change what a name in a leaderboard means. A method that stands for a model which another one
+stands for already is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pluggy
 
 from medbench import hookspecs
 from medbench.errors import PluginError, UnknownNameError
-from medbench.specs import DatasetSpec, MethodSpec, TaskSpec
+from medbench.specs import DatasetSpec, MethodSpec, MethodVariant, TaskSpec
 
 GROUP = "medbench"
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("medbench_"))
@@ -134,6 +135,7 @@ class Registry:
         self._methods: Catalogue[MethodSpec] = Catalogue("method")
         self._datasets: Catalogue[DatasetSpec] = Catalogue("dataset")
         self._tasks: Catalogue[TaskSpec] = Catalogue("task")
+        self._standing: dict[str, tuple[MethodSpec, MethodVariant]] = {}
         self._trackers: dict[int, str] = {}
         self._asked: set[str] = set()
         self._loadings = [
@@ -171,6 +173,12 @@ class Registry:
     def method(self, name: str) -> MethodSpec:
         """See `Catalogue.get`."""
         return self._asked_methods().get(name)
+
+    def standing_for(self, model: str) -> tuple[MethodSpec, MethodVariant] | None:
+        """The method and variant that a model of an open family (``hf/microsoft/rad-dino``) has a name of its own by."""
+        known = self._asked_methods().specs
+        found = self._standing.get(model)
+        return found if found is not None and found[0].id in known else None
 
     def dataset(self, name: str) -> DatasetSpec:
         """See `Catalogue.get`."""
@@ -231,12 +239,30 @@ class Registry:
                 continue
             try:
                 for spec in implementation.function():
-                    if isinstance(spec, kind):
+                    taken = self._standing_taken(spec)
+                    if taken:
+                        loading.problems.append(taken)
+                    elif isinstance(spec, kind):
                         catalogue.offer(spec, loading)
                     else:
                         loading.problems.append(f"{hook} gave a {type(spec).__name__}, not a {kind.__name__}")
             except (Exception, SystemExit) as error:  # a generator hook may raise half-way
                 loading.problems.append(f"{hook}: {_one_line(error)}")
+
+    def _standing_taken(self, spec: object) -> str | None:
+        """What is wrong with a method that stands for a model of another; None where it now stands for all of its own."""
+        if not isinstance(spec, MethodSpec):
+            return None
+        own: dict[str, tuple[MethodSpec, MethodVariant]] = {}
+        for variant in spec.variants:
+            model = variant.stands_for
+            first = own.get(model) or self._standing.get(model)
+            if first is not None and (first[0].id, first[1].id) != (spec.id, variant.id):
+                return f"method '{spec.id}': '{variant.id}' stands for {model}, as {first[0].id}@{first[1].id} does"
+            if model:
+                own[model] = (spec, variant)
+        self._standing |= own
+        return None
 
 
 def _distribution(point: importlib.metadata.EntryPoint) -> tuple[str, str]:

@@ -67,10 +67,13 @@ class _Axis(NamedTuple):
 def plan_of(height: int, width: int, preprocess: Preprocess) -> Plan | None:
     """How pictures of that size are resized and cropped, equalising left aside; None where weights cannot say it.
 
-    That is enlarging by area, for which OpenCV has another rule. `preprocessing.cut` comes first.
+    That is enlarging by area, for which OpenCV has another rule, and an image that is scaled twice, being longer than its
+    canvas. `preprocessing.cut` comes first.
     """
     new_height, new_width = scaled_shape(height, width, preprocess)
     full_height, full_width = framed_shape(height, width, preprocess)
+    if max(height, width) > max(full_height, full_width):
+        return None
     rows = _axis(height, full_height, new_height, preprocess)
     columns = _axis(width, full_width, new_width, preprocess)
     if preprocess.interpolation != "area":

@@ -120,11 +120,8 @@ def _method_term(term: str, registry: Registry, checkpoints: Path, *, exclude: b
 
 def _open_choice(family: MethodSpec, name: str, registry: Registry, checkpoints: Path) -> MethodChoice:
     opened = _opened(family, name, checkpoints)
-    for spec in registry.methods.values():
-        for variant in spec.variants:
-            if variant.stands_for == f"{family.id}/{opened.name}":
-                return MethodChoice(spec, _standing(variant, opened))
-    return MethodChoice(family, opened)
+    named = registry.standing_for(f"{family.id}/{opened.name}")
+    return MethodChoice(family, opened) if named is None else MethodChoice(named[0], _standing(named[1], opened))
 
 
 def _standing(variant: MethodVariant, opened: MethodVariant) -> MethodVariant:

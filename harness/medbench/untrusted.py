@@ -13,7 +13,12 @@ def shown(text: object, most: int = NAME_LENGTH) -> str:
     if len(cut) > most:
         half = (most - 3) // 2
         cut = f"{cut[: most - 3 - half]}...{cut[-half:]}"
-    return "".join(one if one.isprintable() else "?" for one in cut)
+    return printable(cut)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """``text`` with a question mark for each control character that is not among ``keep``."""
+    return "".join(one if one.isprintable() or one in keep else "?" for one in text)
 
 
 def listed(names: Collection[object], most: int = 5) -> str:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from medbench import cli as command_line
 from medbench.checkpoints import is_phantom, mark_phantom, plain_globals, read_checkpoint, sha256_of
 from medbench.errors import CheckpointError, MissingCheckpointError
 
@@ -67,6 +68,30 @@ def test_tensors_come_out_of_every_container(tmp_path: Path, zipped: bool, conta
 def test_container_keys_are_tried_in_order(tmp_path: Path) -> None:
     torch.save({"model": WEIGHTS, "ema": {"b": torch.ones(1)}}, tmp_path / "a.pt")
     assert set(read_checkpoint(tmp_path / "a.pt", state_dict_keys=("ema", "model")).tensors) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        ({"state_dict": {}, "model": WEIGHTS}, {"state_dict": {}}),
+        ({"state_dict": None, "model_state": WEIGHTS}, {"state_dict": None}),
+        ({**WEIGHTS, "model": {"width": 3}, "epoch": 1}, {"model": {"width": 3}, "epoch": 1}),
+        ({"state_dict": {**WEIGHTS, 3: torch.ones(1)}}, {}),
+    ],
+    ids=["empty first", "later key", "bare beside a configuration", "key that is no text"],
+)
+def test_the_container_is_the_first_that_holds_tensors(tmp_path: Path, content: Any, values: Any) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    checkpoint = read_checkpoint(tmp_path / "a.pt")
+    assert _same(checkpoint.tensors)
+    assert checkpoint.values == values
+
+
+def test_a_reason_that_quotes_the_file_is_cleaned(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(b"\x80\x02c\x1b[31mevil\nx\x1b]0;title\x07\n.")
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(tmp_path / "a.pt")
+    assert str(caught.value).isprintable()
 
 
 def test_safetensors(tmp_path: Path) -> None:
@@ -161,3 +186,15 @@ def test_what_is_no_zip_is_no_phantom(tmp_path: Path) -> None:
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_command_line_prints_no_escape_sequences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise CheckpointError("evil \x1b[31mkey\x07", fix="one\ntwo")
+
+    monkeypatch.setattr(command_line.cli, "main", fail)
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert (caught.value.code, capsys.readouterr().err) == (3, "error: evil ?[31mkey? - one\ntwo\n")

@@ -119,6 +119,19 @@ def test_what_only_the_host_resizes_arrives_resized(shape, how):
     check([picture, noise((40, 40))], how)
 
 
+def test_a_canvas_with_a_least_side_of_its_own_is_the_hosts():
+    how = replace(HOW, mode="canvas", resize=90, crop=80, least=40)
+    check([noise((20, 30)), noise((45, 60), 1), noise((300, 170), 2)], how)
+
+
+def test_an_image_too_long_for_its_canvas_is_the_hosts(monkeypatch):
+    monkeypatch.setattr("medbench.preprocessing.LONGEST", 64)
+    how = replace(HOW, mode="canvas", least=48, interpolation="bilinear")
+    assert hosted(noise((5, 65)), how).plan is None
+    assert hosted(noise((5, 64)), how).plan is not None
+    check([noise((5, 65)), noise((5, 64), 1), noise((200, 3), 2)], how)
+
+
 def test_mixed_precision_around_it_changes_nothing():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         check([noise((200, 210))], HOW)

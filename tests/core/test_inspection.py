@@ -6,10 +6,12 @@ import argparse
 import gzip
 import io
 import json
+import os
 import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from medbench.checkpoints import mark_phantom
+from medbench.checkpoints import mark_phantom, read_checkpoint
 from medbench.contents import read_contents
 from medbench.errors import CheckpointError, MissingCheckpointError, UsageError
 from medbench.file_forms import form_of
-from medbench.inspection import MOST_KEYS, choices_named, choices_of, grouped, inspect
+from medbench.inspection import LONGEST_KEY, MOST_KEYS, choices_named, choices_of, grouped, inspect
 from medbench.layouts import KeyReading, Layout, Shape
 from medbench.open_places import open_place
+from medbench.pickled import LEGACY_MAGIC
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
 from medbench.untrusted import listed, shown
 
@@ -51,6 +54,20 @@ def keys(variant: str, shapes: Mapping[str, Shape]) -> list[KeyReading]:
 
 def failing_keys(variant: str, shapes: Mapping[str, Shape]) -> list[KeyReading]:
     raise LookupError(f"no \x1b[31m{variant}")
+
+
+def failing_model(name: str, checkpoints: Path) -> MethodVariant:
+    """A family that takes paths alone, and fails at those that are there."""
+    if not name.startswith("./"):
+        raise UsageError(f"{name} is no path")
+    if Path(name).is_dir():
+        raise UsageError(f"{name} is of another family") if "other" in name else LookupError(f"no \x1b[31m{name}")
+    return own_file(name, checkpoints)
+
+
+def naming_model(name: str, checkpoints: Path) -> MethodVariant:
+    """A family of no paths."""
+    raise UsageError(f"{name} is no name")
 
 
 def own_file(name: str, checkpoints: Path) -> MethodVariant:
@@ -112,6 +129,25 @@ def test_a_stranger_is_of_no_known_method(tmp_path: Path) -> None:
     assert (found.state, found.whole, found.nearest) == ("unknown", (), ())
     alone = inspect(saved(tmp_path, {"conv.weight": torch.ones(1)}), choices_named(SPECS[1], None))
     assert alone.nearest[0].readings[0].matching.missing == ("net.a.weight", "net.a.bias", "net.b.weight")
+
+
+def test_a_file_without_texts_is_known_for_its_images_behind_what_it_is_whole_to(tmp_path: Path) -> None:
+    state = {key: tensor for key, tensor in STATE.items() if key.startswith("net.")}
+    found = inspect(saved(tmp_path, state), choices_of(SPECS))
+    assert found.state == "known"
+    assert [one.names for one in found.whole] == [("alpha@images",), ("alpha@both", "beta@twin")]
+    assert [one["images_only"] for one in found.as_dict()["fits"]] == [False, True]
+    assert [one.part for one in found.whole[1].refused] == ["texts"]
+    texts_alone = inspect(saved(tmp_path, {"words.table": STATE["words.table"]}), choices_of(SPECS))
+    assert texts_alone.whole == (), "what has no images is of no method"
+
+
+def test_a_key_of_many_words_is_cut(tmp_path: Path) -> None:
+    long = "a." * 100_000
+    assert list(grouped([long, long + "b"]).values()) == [2]
+    assert list(grouped(["a." * 20 + end for end in "bc"])) == ["a." * 8 + "*"]
+    found = inspect(saved(tmp_path, STATE | {long: torch.ones(1)}), choices_of(SPECS))
+    assert {len(key) for key in found.nearest[0].readings[0].matching.unexpected} == {LONGEST_KEY}
 
 
 def test_a_method_that_fails_at_telling_stops_no_other(tmp_path: Path) -> None:
@@ -287,6 +323,42 @@ def test_safetensors_under_another_name_are_to_be_renamed(tmp_path: Path) -> Non
         form_of(tmp_path / "a.bin")
 
 
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_torch_file_under_the_name_of_the_other_form_is_to_be_renamed(tmp_path: Path, zipped: bool) -> None:
+    path = saved(tmp_path, STATE, "a.safetensors", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r"a torch file under another name - rename it so that it ends in \.pth"):
+        form_of(path)
+
+
+def test_what_is_no_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path, what in ((tmp_path / "pipe.pth", "no regular file"), (tmp_path, "a folder")):
+        for read in (form_of, read_checkpoint):
+            with pytest.raises(CheckpointError, match=f"is {what}, not a checkpoint"):
+                read(path)
+
+
+def test_names_that_are_no_text_are_told_by_their_kind(tmp_path: Path) -> None:
+    content = {**STATE, (1, 2): 1, "table": {(3, 4): 1}, "model": {"width": 3}}
+    found = read_contents(saved(tmp_path, content))
+    assert (found.under, set(found.shapes)) == (None, set(STATE))
+    assert found.beside == {"a tuple": "1", "table": "a tuple", "model": "width"}
+
+
+def test_tensors_without_plain_numbers(tmp_path: Path) -> None:
+    odd = {"count": torch.ones(2, dtype=torch.int64), "wave": torch.ones(2, dtype=torch.complex64)}
+    assert read_contents(saved(tmp_path, {**STATE, **odd})).not_floating == {"count", "wave"}
+    save_file({**STATE, "count": odd["count"]}, tmp_path / "a.safetensors")
+    assert read_contents(tmp_path / "a.safetensors").not_floating == {"count"}
+    hollow = torch.ones(2, device="meta")
+    nested = torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])
+    for tensor in (hollow, torch.ones(2).to_sparse(), nested):
+        path = saved(tmp_path, {"state_dict": {**STATE, "b\x1b[2J": tensor}})
+        for read in (read_contents, read_checkpoint):
+            with pytest.raises(CheckpointError, match=r"tensors that are no dense arrays: b\?\[2J"):
+                read(path)
+
+
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(MissingCheckpointError, match="no file at") as caught:
         form_of(tmp_path / "a.pth")
@@ -300,9 +372,11 @@ def test_any_bytes_have_a_form_or_are_refused_in_one_line(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "junk.pth"
     path.write_bytes(head + junk)
-    with pytest.raises(CheckpointError) as caught:
-        form_of(path)
-    assert str(caught.value).isprintable()
+    try:
+        assert form_of(path) == "torch before 1.6"
+        assert (head + junk).startswith(LEGACY_MAGIC)
+    except CheckpointError as error:
+        assert str(error).isprintable()
 
 
 def test_keys_are_grouped_by_what_sets_them_apart() -> None:
@@ -330,3 +404,19 @@ def test_an_open_family_says_which_of_its_models_a_file_is(tmp_path: Path) -> No
         assert place.names == (("open/deep/a",) if asked == path else ()), "a folder is no model of that family"
     elsewhere = saved(tmp_path, STATE)
     assert open_place(elsewhere, [family], tmp_path).names == ()
+
+
+def test_a_family_that_fails_at_a_folder_is_told_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    specs = [
+        replace(spec(name, family=True), open_variants=f"{__name__}:{function}")
+        for name, function in (("failing", "failing_model"), ("naming", "naming_model"))
+    ]
+    for folder, says in (("odd", "failing: it could not be asked (LookupError"), ("other", "is of another family")):
+        Path(folder).mkdir()
+        (reason,) = open_place(Path(folder), specs, tmp_path / "checkpoints").reasons
+        assert says in reason and reason.isprintable()
+    Path("odd/config.json").write_text("[")
+    assert open_place(saved(Path("odd"), STATE), specs, tmp_path / "checkpoints").names == ()

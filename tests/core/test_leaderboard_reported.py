@@ -56,7 +56,7 @@ def test_methods_that_nobody_ran_stand_between_methods_and_floors_in_the_order_o
     found = build_tables([record], specs(figure("Zeta"), figure("Alpha"), figure("medst@resnet50")))[0]
     assert [line.kind for line in found.lines] == ["method", "reported", "reported", "reported", "floor"]
     assert [line.name for line in found.lines[1:4]] == ["Zeta", "Alpha", "medst@resnet50"]
-    assert [line.contamination for line in found.lines[1:4]] == ["", "", "undeclared"]
+    assert [line.contamination for line in found.lines[1:4]] == ["undeclared"] * 3
 
 
 def test_what_is_not_comparable_has_a_footnote_and_no_difference() -> None:
@@ -137,6 +137,14 @@ def test_a_task_with_figures_and_no_record_has_a_page_and_its_methods_too() -> N
     assert set(pages) == {"README.md", "toy-det.md", "methods/mgca.md"}
     assert "No record on real data yet." in pages["toy-det.md"]
     assert "[toy-det](toy-det.md)" in pages["README.md"]
+
+
+def test_a_name_that_no_plugin_provides_is_undeclared_and_never_blank() -> None:
+    """A blank cell beside others that say ``overlaps`` would read as clean."""
+    (alone,) = tables_of(build_pages([], specs(figure(), figure("MGCA-R50 (a paper)")))["toy-det.md"])
+    assert [row[-1] for row in alone] == ["pretraining", "overlaps", "undeclared"]
+    (beside,) = tables_of(page(specs(figure("MGCA-R50 (a paper)")), make_record(score=0.5)))
+    assert [row[-1] for row in beside] == ["pretraining", "overlaps", "undeclared"]
 
 
 def test_a_plain_number_keeps_its_unit_in_the_difference() -> None:

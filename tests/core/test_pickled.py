@@ -127,6 +127,48 @@ def test_a_member_that_unpacks_to_more_than_a_pickle_is_given_up(
         globals_of(tmp_path / "steps")
 
 
+def _nested(levels: int) -> bytes:
+    """Tuples, each of which holds the one before it twice, by the memo; the last is a key."""
+    doubled = (b"h%ch%c\x86q%c0" % (level, level, level + 1) for level in range(levels))
+    return b"\x80\x02}N\x85q\x000" + b"".join(doubled) + b"h%cNs." % levels
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (_nested(60), "each in the next"),
+        (b"\x80\x02}N" + b"\x85" * 3000 + b"Ns.", "each in the next"),
+        (b"\x80\x02}(" + b"N" * 1000 + b"tq\x000(" + b"h\x00N" * 20_000 + b"u.", "each in the next"),
+        (b"\x80\x02]q\x000](h\x00h\x00e)R.", "calls what is no function"),
+    ],
+    ids=["by the memo", "deep", "one key often", "a list called"],
+)
+def test_a_small_pickle_that_would_take_for_ever_is_refused(tmp_path: Path, data: bytes, says: str) -> None:
+    (tmp_path / "a.pkl").write_bytes(data)
+    with pytest.raises(CheckpointError, match=says):
+        globals_of(tmp_path / "a.pkl")
+    magic = LEGACY_MAGIC + pickle.dumps(1001, protocol=2) + pickle.dumps({}, protocol=2)
+    for before in (b"", pickle.dumps({}, protocol=2)):  # the object, or the names of its storages behind it
+        (tmp_path / "old.pth").write_bytes(magic + before + data)
+        with pytest.raises(CheckpointError, match=says):
+            globals_of(tmp_path / "old.pth")
+
+
+def test_tuples_that_are_shared_or_flat_are_no_danger(tmp_path: Path) -> None:
+    betas = (0.9, 0.999)
+    content = {(1, (2, 3)): [betas] * 1000, "words": tuple(map(str, range(10_000))), "deep": [[[[(1, (2, (3,)))]]]]}
+    torch.save(content, tmp_path / "a.pth")
+    assert globals_of(tmp_path / "a.pth") == ()
+
+
+def test_a_file_with_two_pickles_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        for name in ("a/data.pkl", "b/DATA.pkl"):
+            archive.writestr(name, b"\x80\x02N.")
+    with pytest.raises(CheckpointError, match=r"holds 2 data\.pkl"):
+        globals_of(tmp_path / "a.pth")
+
+
 def test_names_are_printed_without_control_characters(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(b"cos\x1b[2Jx\nsystem\n\xff")
     with pytest.raises(CheckpointError) as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from medbench import preprocessing
 from medbench.capabilities import Preprocess
-from medbench.preprocessing import centre_crop, equalised, normalised, padded, resized
+from medbench.images import MAX_PIXELS
+from medbench.preprocessing import LONGEST, centre_crop, equalised, framed_shape, normalised, padded, resized
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -75,12 +79,51 @@ def test_a_canvas_has_the_odd_pixel_of_padding_after_the_image():
     assert image.sum() == 4 * 7 * 9
 
 
-def test_the_canvas_of_a_strip_is_not_made_whole():
-    strip = np.full((1, 60_000), 9, np.uint8)
-    np.testing.assert_array_equal(
-        resized(strip, declared("canvas", 4, 4, "bilinear")),
-        resized(np.full((1, 8), 9, np.uint8), declared("canvas", 4, 4, "bilinear")),
-    )
+@pytest.mark.parametrize("least", [0, 16, 50])
+def test_a_canvas_has_a_least_side_apart_from_the_one_it_is_scaled_to(least):
+    pixels = noise(20, 13)
+    side = max(least or 32, 20)
+    canvas = np.zeros((side, side), np.uint8)
+    top, left = (side - 20) // 2, (side - 13) // 2
+    canvas[top : top + 20, left : left + 13] = pixels
+    ours = resized(pixels, replace(declared("canvas", 32, 32, "bilinear"), least=least))
+    np.testing.assert_array_equal(ours, resized(canvas, declared("squash", 32, 32, "bilinear")))
+
+
+@pytest.mark.parametrize(("shape", "held"), [((30, 900), 900), ((400, 49), 400), ((5, 5), 32), ((9_999, 1), 9_999)])
+def test_a_strip_lies_whole_on_its_canvas(shape, held):
+    assert framed_shape(*shape, declared("canvas", 32, 32)) == (held, held)
+    strip = np.full(shape, 255, np.uint8)
+    seen = resized(strip, declared("canvas", 32, 32)).astype(float).sum() / 255 / 32**2
+    assert seen == pytest.approx(strip.size / held**2, abs=2e-3)
+
+
+@pytest.mark.parametrize("interpolation", ["area", "bilinear", "bicubic"])
+@pytest.mark.parametrize("shape", [(280, 35, 3), (35, 281), (1, 6_000)])
+def test_no_canvas_is_larger_than_the_largest_image(monkeypatch, interpolation, shape):
+    """Here 100 pixels a side: beyond, an image is first scaled to that length, as it would be to be padded."""
+    held = []
+
+    def framed(*args, pad=preprocessing._framed):
+        held.append(pad(*args))
+        return held[-1]
+
+    monkeypatch.setattr(preprocessing, "LONGEST", 100)
+    monkeypatch.setattr(preprocessing, "_framed", framed)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    ours = resized(pixels, declared("canvas", 32, 32, interpolation))
+    assert [one.shape[:2] for one in held] == [(100, 100)]
+    theirs = resized(padded(pixels, 100, interpolation), declared("squash", 32, 32, interpolation))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_largest_canvas_has_the_pixels_of_the_largest_image():
+    assert LONGEST**2 == MAX_PIXELS
+    how = declared("canvas", 224, 224)
+    assert [framed_shape(*shape, how) for shape in [(28_000, 3_500), (1, MAX_PIXELS), (10_000, 10_000)]] == [
+        (LONGEST, LONGEST)
+    ] * 3
+    assert framed_shape(20_000, 5, replace(how, resize=12_000)) == (12_000, 12_000)
 
 
 def test_padding_is_even_with_the_odd_pixel_after():

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from medbench.errors import StoreError, TrialError, UsageError
+from medbench.datasets import locate
+from medbench.errors import MissingDataError, StoreError, TrialError, UsageError
 from medbench.executors.base import Outcome, record_of
 from medbench.executors.events import Ended, Event, Steps, Teller, from_bytes, to_bytes
 from medbench.executors.local import LocalExecutor
@@ -20,6 +21,7 @@ from medbench.plan import Plan, Request, build_plan
 from medbench.preparation import prepare
 from medbench.progress import JsonReporter, PlainReporter, Reporter
 from medbench.registry import Registry
+from medbench.runner import Manifests, load_parts
 from medbench.settings import Settings
 from medbench.store import ResultStore
 
@@ -134,6 +136,36 @@ def test_a_task_whose_libraries_are_absent_is_blocked(ready: Plan, registry: Reg
     planned = build_plan(REQUEST, registry, settings).trials[0]
     assert planned.state == "blocked"
     assert "toy-bright (standard) needs no_such_library" in planned.reason
+
+
+def test_a_split_that_the_prepared_data_lack_blocks_with_the_message_of_the_run(
+    ready: Plan, registry: Registry, settings: Settings
+) -> None:
+    trial = ready.trials[0].trial
+    object.__setattr__(trial.task, "split", "other")
+    planned = build_plan(REQUEST, registry, settings).trials[0]
+    assert (planned.state, planned.key) == ("blocked", None)
+    with pytest.raises(MissingDataError) as raised:
+        load_parts(trial, Manifests(registry, settings))
+    assert planned.error is not None
+    assert (planned.reason, planned.error.fix) == (str(raised.value), raised.value.fix)
+    there = (
+        "toy has no readable sample in the train part of split 'other' (there are: main/test, main/train, main/valid)"
+    )
+    assert planned.reason.startswith(there)
+
+
+def test_a_part_that_the_task_does_not_need_blocks_nothing(
+    ready: Plan, registry: Registry, settings: Settings, toy_data: Path
+) -> None:
+    task = registry.task("toy-bright")
+    info_path = locate(registry.dataset("toy"), settings).info_path
+    info = json.loads(info_path.read_text())
+    del info["parts"]["main"]["valid"]
+    info_path.write_text(json.dumps(info))
+    assert build_plan(REQUEST, registry, settings).trials[0].state == "blocked"
+    object.__setattr__(task, "parts", ("train", "test"))
+    assert build_plan(REQUEST, registry, settings).trials[0].state == "ready"
 
 
 def test_past_records_give_estimates(ready: Plan, registry: Registry, settings: Settings) -> None:

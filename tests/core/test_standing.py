@@ -135,3 +135,23 @@ def test_show_tells_of_the_method(typed: str, both: Registry, monkeypatch: pytes
     shown = CliRunner().invoke(catalogue.show_command, [typed], catch_exceptions=False).output
     assert shown.startswith("method starling\n")
     assert "stands_for: family/owner/Bird" in shown and "pretrained_on: toy" in shown
+
+
+def test_a_model_has_one_name_of_its_own(toy_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rival.py").write_text(
+        "from dataclasses import replace\nfrom medbench.hookspecs import hookimpl\n"
+        "from tests.core.standing_toys import METHOD\n"
+        "@hookimpl\ndef medbench_methods():\n"
+        "    twin = replace(METHOD.variants[0], id='twin', stands_for='family/owner/new')\n"
+        "    return [replace(METHOD, id='wren'),\n"
+        "            replace(METHOD, id='owl', variants=(twin, replace(twin, id='again')))]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry([STANDING, importlib.metadata.EntryPoint("z-rival", "rival", "medbench")])
+    assert list(registry.methods) == ["family", "starling"]
+    assert registry.plugins[1].problems == (
+        "method 'wren': 'base' stands for family/owner/Bird, as starling@base does",
+        "method 'owl': 'again' stands for family/owner/new, as owl@twin does",
+    )
+    assert [one.id for one in select_methods(TYPED, registry, tmp_path)] == ["starling@base"]
+    assert registry.standing_for(TYPED) is not None and registry.standing_for("family/owner/new") is None

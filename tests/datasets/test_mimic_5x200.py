@@ -9,7 +9,7 @@ import pytest
 
 from medbench.errors import MissingDataError
 from medbench.samples import PhantomSize, Problem, Sample
-from medbench_datasets import mimic_cxr, mimic_cxr_phantom
+from medbench_datasets import mimic_cxr, mimic_cxr_phantom, r2gen
 from medbench_datasets.mimic_cxr_5x200 import EACH, FILE, FINDINGS, finding_of, read_list
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_a_study_is_its_one_frontal_image(tmp_path: Path) -> None:
         (sample(1), "../../a", "unlisted-image", "no usable row of it"),
         (sample(1), "a-1,,x", "bad-row", "more cells"),
         (sample(1), "a-2", "duplicate-row", "listed before"),
-        (sample(1, text=""), "a-1", "missing-report", "neither findings nor an impression"),
+        (sample(1, text=""), "a-1", "missing-report", "no report was found for it (neither R2Gen's nor a report file"),
         (sample(1, One=0), "a-1", "no-class", "none of the five"),
         (sample(1, Other=1), "a-1", "no-class", "none of the five"),
         (sample(1, One=-2), "a-1", "no-class", "none of the five"),
@@ -147,3 +147,23 @@ def test_the_phantom_has_a_list_and_without_it_there_is_no_split(tmp_path: Path)
     assert len(Counter(finding_of(by_id[one]) for one in listed)) == len(FINDINGS)
     (tmp_path / FILE).unlink()
     assert mimic_cxr.read(tmp_path).splits == {name: raw.splits[name] for name in ("official", "r2gen")}
+
+
+def test_a_list_without_reports_says_that_none_was_found(tmp_path: Path) -> None:
+    """Nobody has read a report where there is none: neither R2Gen's file nor a folder of reports."""
+    mimic_cxr_phantom.write_phantom(tmp_path, PhantomSize(images=24, side=24, seed=3))
+    (tmp_path / r2gen.ANNOTATION).unlink()
+    for report in tmp_path.glob("files/**/*.txt"):
+        report.unlink()
+    raw = mimic_cxr.read(tmp_path)
+    assert raw.splits["5x200"] == {"test": []}
+    (told,) = (one.detail for one in raw.problems if one.kind == "missing-report")
+    assert told.startswith(
+        "no report was found for it (neither R2Gen's nor a report file with findings or an impression)"
+    )
+
+
+def test_the_dataset_says_that_the_split_needs_reports_too() -> None:
+    (listed,) = (one for one in mimic_cxr.SPEC.files if one.path == FILE)
+    (split,) = (one for one in mimic_cxr.SPEC.splits if one.name == "5x200")
+    assert "needs the reports too" in listed.purpose and "needs the reports too" in split.rule

@@ -38,6 +38,17 @@ def test_run_prepares_runs_and_prints_a_leaderboard_then_does_nothing_twice(read
     assert {path: path.stat().st_mtime_ns for path in records(ready)} == before
 
 
+def test_a_part_that_is_found_missing_only_by_preparing_blocks_and_is_said_once(ready: Shell) -> None:
+    """With two rows the toy has no third part; before the preparation nobody can know."""
+    table = next(ready.folder.rglob("labels.csv"))
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:3]))
+    done = ready(*RUN, code=3)
+    told = "blocked: toy has no readable sample in the test part of split 'main' (there are: main/train, main/valid)"
+    assert done.stderr.count(told) == 1 and "1 trials: 1 blocked" in done.stderr
+    assert records(ready) == []
+    assert told.removeprefix("blocked: ") in ready(*RUN, "--strict", code=3).stderr
+
+
 def test_plan_json_and_dry_run_agree(ready: Shell) -> None:
     planned = json.loads(ready("plan", *RUN[1:], "--json").stdout)
     assert planned == json.loads(ready(*RUN, "--dry-run", "--json").stdout)

@@ -55,12 +55,11 @@ def known_methods() -> list[Known]:
     ]
 
 
-def hollow(published: Published, *, images: int = 0, layout: int = 0) -> dict[str, Tensor]:
-    """The state_dict of a file: of that one of ``images``, in that one of its layouts."""
-    part = published.images[images]
-    state = hollow_part(part, part.layouts[layout])
-    for texts in published.texts[:1]:
-        state |= hollow_part(texts, texts.layouts[min(layout, len(texts.layouts) - 1)])
+def hollow(published: Published) -> dict[str, Tensor]:
+    """The state_dict of a file, in the first layout of each part."""
+    state: dict[str, Tensor] = {}
+    for part in (*published.images[:1], *published.texts[:1]):
+        state |= hollow_part(part, part.layouts[0])
     return state | {key: torch.zeros(()).expand(shape) for key, shape in published.spare.items()}
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from medbench.capabilities import LoadRequest
-from medbench.checkpoints import Checkpoint
 from medbench.errors import CheckpointError
 from medbench_methods import biovil, biovil_t
 from medbench_methods.nets import published as shared
@@ -34,7 +33,7 @@ def test_features_are_the_mean_of_the_last_stage(monkeypatch: pytest.MonkeyPatch
     state = {f"encoder.encoder.{name}": tensor for name, tensor in net.state_dict().items()}
     state |= {key: torch.zeros(shape) for key, shape in PROJECTOR.items()}
     assert len(state) == 328
-    monkeypatch.setattr(shared, "read_checkpoint", lambda path, **_: Checkpoint(path, state, {}))
+    monkeypatch.setattr(shared, "read_tensors", lambda path: state)
     encoder = biovil.load(LoadRequest(variant="resnet50", checkpoint=Path("memory")))
     images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(7))
     net.fc = nn.Identity()
@@ -53,7 +52,7 @@ def test_its_successor_tells_an_image_alone_by_half_of_its_features(monkeypatch:
     state = {f"encoder.encoder.{name}": tensor for name, tensor in net.state_dict().items()}
     state |= {"encoder.backbone_to_vit.weight": weight, "encoder.missing_previous_emb": absent}
     state |= {"encoder.vit_pooler.type_embed": torch.zeros(2, 1, 256)}
-    monkeypatch.setattr(shared, "read_checkpoint", lambda path, **_: Checkpoint(path, state, {}))
+    monkeypatch.setattr(shared, "read_tensors", lambda path: state)
     encoder = biovil_t.load(LoadRequest(variant="resnet50", checkpoint=Path("memory")))
     images = torch.rand(2, 3, 64, 64, generator=generator)
     with torch.inference_mode():

@@ -91,6 +91,15 @@ def test_the_published_sizes_are_those_of_openais_vit_b_32() -> None:
     assert (reading.matching.complaint(), reading.matching.fitting) == (None, len(shapes))
 
 
+@pytest.mark.parametrize(
+    "larger", [{"width": 832}, {"layers": 13}, {"text_width": 576}, {"text_layers": 13}, {"joint": 576}]
+)
+def test_a_net_larger_than_the_published_one_is_not_built(larger: dict[str, int]) -> None:
+    shapes = dict(needed(Sizes(**larger)))
+    assert sizes_of(shapes) == Sizes()
+    assert chexzero.keys("vit-b32", shapes)[0].matching.complaint() is not None
+
+
 def changed(state: dict[str, torch.Tensor], **tensors: torch.Tensor | None) -> dict[str, torch.Tensor]:
     merged = {**state, **{name.replace("__", "."): tensor for name, tensor in tensors.items()}}
     return {name: tensor for name, tensor in merged.items() if tensor is not None}

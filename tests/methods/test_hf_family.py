@@ -137,6 +137,7 @@ def test_a_snapshot_of_the_hub_cache_is_found(tmp_path: Path, monkeypatch: pytes
         ({"model_type": "bert"}, UnknownNameError, "transformers model type of hf/me/tiny: 'bert'"),
         ({"architecture": "resnet50"}, UsageError, "is a timm model - name it timm/tiny"),
         ([], CheckpointError, "is no JSON object"),
+        ({"auto_map": "abc"}, CheckpointError, "auto_map in its config.json is no object"),
     ],
 )
 def test_other_repositories_are_told_what_they_are(
@@ -144,6 +145,21 @@ def test_other_repositories_are_told_what_they_are(
 ) -> None:
     write_json(tmp_path / "hf" / "me" / "tiny" / "config.json", config)
     with pytest.raises(error, match=message):
+        hf_family.variant("me/tiny", tmp_path)
+
+
+def test_a_configuration_nested_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hf" / "me" / "tiny" / "config.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("[" * 200_000)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        hf_family.variant("me/tiny", tmp_path)
+
+
+def test_an_index_of_weights_without_names_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "hf" / "me" / "tiny" / "config.json", {"model_type": "vit"})
+    write_json(tmp_path / "hf" / "me" / "tiny" / "model.safetensors.index.json", {"weight_map": ["a"]})
+    with pytest.raises(CheckpointError, match="weight_map is no object"):
         hf_family.variant("me/tiny", tmp_path)
 
 

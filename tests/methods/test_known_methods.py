@@ -70,10 +70,9 @@ def test_variants_alike_differ_in_nothing_that_is_loaded(name: str, other: str) 
 
 @EACH
 def test_every_other_layout_and_size_that_it_takes(known: Known) -> None:
-    for number, part in enumerate(known.published.images):
-        for layout in range(len(part.layouts)):
-            state = hollow(known.published, images=number, layout=layout)
-            images = readings(known, state)[0]
+    for part in known.published.images:
+        for layout in part.layouts:
+            images = readings(known, hollow_part(part, layout))[0]
             assert images.matching.complaint() is None, images.layout
     for part in known.published.texts:
         for layout in part.layouts:
@@ -108,6 +107,22 @@ def test_a_tensor_of_another_shape_is_named_with_both(known: Known, tmp_path: Pa
     state = state_of(known) | {key: torch.zeros(()).expand(3, *shape[1:])}
     line = refusal(known, save(known.published, state, tmp_path / "file.ckpt"))
     assert f"{key} {(3, *shape[1:])} for {shape}" in line
+
+
+@pytest.mark.parametrize("kind", ["int8", "complex64", "sparse", "meta"])
+def test_a_tensor_of_another_kind_is_named(kind: str, tmp_path: Path) -> None:
+    known = KNOWN[0]
+    key = readings(known, state_of(known))[0].matching.matched["trunk.net.conv1.weight"][0]
+    shape = tuple(state_of(known)[key].shape)
+    odd = {
+        "int8": torch.zeros(shape, dtype=torch.int8),
+        "complex64": torch.zeros(shape, dtype=torch.complex64),
+        "sparse": torch.zeros(shape).to_sparse(),
+        "meta": torch.zeros(shape, device="meta"),
+    }[kind]
+    line = refusal(known, save(known.published, state_of(known) | {key: odd}, tmp_path / "file.ckpt"))
+    said = f"no dense arrays: {key}" if kind in {"sparse", "meta"} else f"1 non-floating tensor ({key})"
+    assert said in line
 
 
 @EACH

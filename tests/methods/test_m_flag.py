@@ -14,6 +14,7 @@ from transformers import BertConfig, BertModel
 
 from medbench.capabilities import LoadRequest
 from medbench.errors import CheckpointError
+from medbench.inspection import choices_named, inspect
 from medbench_methods import m_flag
 
 if TYPE_CHECKING:
@@ -118,18 +119,17 @@ def test_the_encoder_alone_says_that_texts_are_not_there(images_alone: Any, voca
         CheckpointError, match=r"M-FLAG_encoder\.pth does not fit m-flag@resnet50 \(texts, .*missing keys"
     ):
         model.encode_texts(["no edema"])
-    with pytest.raises(CheckpointError, match="no proj_v of the known form"):
+    with pytest.raises(CheckpointError, match="holds the encoder alone, no proj_v"):
         model.project_images(torch.zeros(1, 2048))
 
 
-@torch.inference_mode()
-def test_a_projection_of_another_form_does_not_stop_image_tasks(whole: Whole, vocabulary: Path, images: Tensor) -> None:
-    state = {key: tensor for key, tensor in whole.state_dict().items() if key != "proj_v.0.bias"}
-    model = load_in_memory(m_flag.load, "resnet50", state, vocabulary, texts=False)
-    small = images[:1, :, :64, :64]
-    close(model.encode_images(small), whole.encoder(small))
-    with pytest.raises(CheckpointError, match="no proj_v of the known form"):
-        model.project_images(torch.zeros(1, 2048))
+@pytest.mark.parametrize("key", ["proj_v.3.weight", "proj_v.1.running_mean"])
+def test_a_projection_in_part_is_refused(key: str) -> None:
+    shapes = {key: tuple(tensor.shape) for key, tensor in hollow(m_flag.published("resnet50")).items()}
+    without = {name: shape for name, shape in shapes.items() if name != key}
+    assert m_flag.keys("resnet50", without)[0].matching.missing == (key,)
+    misshapen = m_flag.keys("resnet50", shapes | {key: (7, 7)})[0].matching.misshapen
+    assert [one[0] for one in misshapen] == [key]
 
 
 def test_each_file_is_told_by_its_keys() -> None:
@@ -140,6 +140,17 @@ def test_each_file_is_told_by_its_keys() -> None:
     images, texts = m_flag.keys("resnet50", trunk)
     assert (images.layout, images.matching.complaint()) == (m_flag.TRUNK.name, None)
     assert len(images.matching.matched) == 318 and len(texts.matching.missing) > 190
+
+
+def test_the_encoder_alone_is_said_to_be_known_for_images(tmp_path: Path) -> None:
+    state = {
+        key.removeprefix("encoder."): tensor
+        for key, tensor in hollow(m_flag.published("resnet50")).items()
+        if key.startswith("encoder.")
+    }
+    torch.save(state, tmp_path / "a.pth")
+    found = inspect(tmp_path / "a.pth", choices_named(m_flag.SPEC, None))
+    assert (found.state, found.as_dict()["fits"][0]["images_only"]) == ("known", True)
 
 
 @pytest.mark.parametrize("key", ["fc.weight", "encoder.fc.weight", "momentum.encoder.conv1.weight"])

@@ -88,3 +88,23 @@ def test_gradients_reach_the_trunk(encoder: VisionEncoder, images: Tensor) -> No
     assert first.weight.grad is not None
     assert float(first.weight.grad.abs().sum()) > 0
     encoder.zero_grad(set_to_none=True)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("architecture", "patch", "prefix"), [("vit_tiny_patch16_224", 16, 1), ("vit_small_patch14_reg4_dinov2", 14, 5)]
+)
+def test_a_trunk_of_any_plain_vit(architecture: str, patch: int, prefix: int) -> None:
+    """Its width, its patches and its tokens in front are read off the net: registers are no patches."""
+    from medbench_methods.nets.trunks import ViTTrunk
+
+    trunk = ViTTrunk(architecture, pool="mean", img_size=4 * patch, depth=2).eval()
+    images = torch.rand(2, 3, 4 * patch, 6 * patch, generator=torch.Generator().manual_seed(1))
+    pooled, patches = trunk.features(images)
+    tokens = trunk.net.forward_features(images)
+    assert tokens.shape[1] == prefix + 24
+    torch.testing.assert_close(patches, tokens[:, prefix:])
+    torch.testing.assert_close(pooled, tokens[:, prefix:].mean(dim=1))
+    assert pooled.shape == (2, trunk.embed_dim)
+    (grid,) = trunk.pyramid(images)
+    assert grid.shape == (2, *trunk.channels, 4, 6) and trunk.strides == (patch,)

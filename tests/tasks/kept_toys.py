@@ -158,7 +158,7 @@ def _firsts(task: TaskSpec, draw: np.random.Generator) -> pa.Table:
     assert task.target is not None
     columns: dict[str, Any] = {
         "class": list(draw.choice(task.target.labels, SAMPLES)),
-        "pool_texts": [SAMPLES] * SAMPLES,
+        "pool_places": [SAMPLES] * SAMPLES,
     }
     for name in by_class.SCHEMA.names:
         if name.startswith("first_"):

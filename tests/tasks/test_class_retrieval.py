@@ -27,6 +27,7 @@ from medbench.specs import Recipe
 from medbench.statistics import patient_counts
 from medbench_tasks.catalogue import TASKS
 from medbench_tasks.retrieval.class_metrics import by_image, replicate_classes, score_classes
+from medbench_tasks.retrieval.class_pool import class_pool_of
 from medbench_tasks.retrieval.class_predictions import SCHEMA, class_table
 from medbench_tasks.retrieval.class_protocol import PROTOCOL
 from medbench_tasks.retrieval.class_ranking import Classes, Firsts, firsts_of, random_firsts
@@ -183,8 +184,34 @@ def test_equal_reports_and_equal_images_stay_candidates_and_queries_of_their_own
     outcome = PROTOCOL.run(trial(tmp_path, Reader(), labelled(manifest_of(tmp_path, rows), 0, 1, 0, 1)))
     values = by_image(outcome.predictions)
     assert values["class-precision-1"] == pytest.approx([2 / 3, 1 / 3, 2 / 3, 1])
-    assert outcome.predictions.column("pool_texts").to_pylist() == [4] * 4
+    assert outcome.predictions.column("pool_places").to_pylist() == [4] * 4
+    assert outcome.notes["pool_texts"] == 2
     assert outcome.notes["repeated_texts"] == outcome.notes["repeated_images"] == 2
+
+
+def detailed(manifest: Manifest, *details: dict[str, str]) -> Manifest:
+    """With these details, a row each."""
+    column = manifest.table.schema.get_field_index("details")
+    kind = manifest.table.schema.field("details")
+    table = manifest.table.set_column(column, kind, pa.array([list(one.items()) for one in details], kind.type))
+    return replace(manifest, table=table)
+
+
+def test_the_first_of_the_recipes_sections_is_the_text_else_the_datasets_own(tmp_path: Path) -> None:
+    rows = [(0, ["R2Gen's wording", "more"])] * 3 + [(0, ["the impression alone"]), (0, []), (0, [" "])]
+    test = labelled(manifest_of(tmp_path, rows), 0, 0, 0, 0, 0, 0)
+    both = {"findings": "Clear.", "impression": "No change."}
+    test = detailed(
+        test, both, both | {"findings": " "}, {"last_paragraph": "Signed."}, {"impression": "Stable."}, both, {}
+    )
+    context = trial(tmp_path, Reader(), test)
+    pool = class_pool_of(context, ("findings", "impression")).pool
+    own = ["R2Gen's wording", "more"]
+    assert [pool.texts[text] for text in pool.text_of] == ["Clear.", "No change.", *own, "Stable.", "Clear."]
+    assert pool.rows.sample_ids == ["s0", "s1", "s2", "s3", "s4"]
+    assert test.texts[0] == own
+    plain = class_pool_of(context, ()).pool
+    assert [plain.texts[text] for text in plain.text_of] == [*own, *own, *own, "the impression alone"]
 
 
 def test_rows_without_one_class_an_image_or_a_text_are_left_out(tmp_path: Path) -> None:

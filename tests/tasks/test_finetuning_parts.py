@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +59,7 @@ def test_squares_for_motor_are_cut_from_the_image_itself_on_a_method_that_pads()
     recipe = replace(TOY, augment="motor", source_scale=1.0)
     assert source_frame(recipe, padding).mode == "squash"
     assert source_frame(replace(TOY, augment="mild"), padding).mode == "pad"
-    canvas = replace(padding, mode="canvas")
-    assert source_frame(replace(TOY, augment="mild", source_scale=1.0), canvas).mode == "canvas"
-    assert source_frame(replace(TOY, augment="mild", source_scale=2.0), canvas).mode == "pad", "as large as evaluated"
+    assert source_frame(recipe, replace(padding, mode="canvas")).mode == "squash"
     disc = np.zeros((200, 400), np.uint8)
     rows, columns = np.ogrid[:200, :400]
     disc[(rows - 100) ** 2 + (columns - 200) ** 2 < 60**2] = 255
@@ -69,6 +67,31 @@ def test_squares_for_motor_are_cut_from_the_image_itself_on_a_method_that_pads()
     inside = (seen.numpy() > 127).nonzero()
     assert [int(np.ptp(axis)) for axis in inside] == pytest.approx([60, 60], abs=2), "round, as in the image"
     assert (seen[0] == 0).all() and (seen > 127).float().mean() == pytest.approx(np.pi * 0.3**2, abs=0.01)
+
+
+CANVAS = replace(IMAGENET, mode="canvas", interpolation="bilinear")
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (100, 60), (224, 224), (150, 224), (500, 400), (900, 30)])
+@pytest.mark.parametrize(("augment", "scale"), [("mild", 1.0), ("mild", 1.25), ("medslip", 2.0), ("crop", 2.0)])
+@pytest.mark.parametrize("size", [0, 112, 448])
+def test_an_image_on_a_canvas_is_cut_from_at_the_share_that_evaluation_shows(shape, augment, scale, size) -> None:
+    recipe = replace(TOY, augment=augment, source_scale=scale, image_size=size)
+    evaluation = evaluation_frame(recipe, CANVAS)
+    source = source_frame(recipe, evaluation)
+    side = round((size or 224) * (1 if augment == "crop" else scale))
+    assert (source.mode, source.resize, source.crop) == ("canvas", side, side), "as fine as the recipe says"
+    image = np.full(shape, 255, np.uint8)
+    shown, kept = (resized(image, frame).astype(float) / 255 for frame in (evaluation, source))
+    assert shown.mean() == pytest.approx(shape[0] * shape[1] / max(224, *shape) ** 2, rel=0.02)
+    assert kept.mean() == pytest.approx(shown.mean(), rel=0.02)
+
+
+def test_a_canvas_keeps_its_key_where_nothing_is_scaled() -> None:
+    assert evaluation_frame(TOY, CANVAS) == CANVAS, "features of the method's own frame are found again"
+    without = {field.name: getattr(CANVAS, field.name) for field in fields(CANVAS) if field.name != "least"}
+    assert CANVAS.key() == without
+    assert replace(CANVAS, least=100).key() == without | {"least": 100}
 
 
 OBLONG = Preprocess(resize=64, mode="shorter", crop=56, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")

@@ -11,9 +11,10 @@ from hypothesis.extra.numpy import arrays
 from medbench.capabilities import Preprocess
 from medbench.errors import TrialError
 from medbench.masks import encode_mask
+from medbench.pixels.reducing import reduced
 from medbench.preprocessing import resized
 from medbench.samples import Box
-from medbench_tasks.grounding.frames import boxes_in_frame, map_in_frame, mask_in_frame
+from medbench_tasks.grounding.frames import boxes_in_frame, map_in_frame, mask_in_frame, placed_size
 from medbench_tasks.grounding.metrics import Areas, Counts, areas_of, count, per_image, score_areas
 
 SIDE = 28
@@ -130,6 +131,32 @@ def test_a_map_lies_where_its_preprocess_put_the_image(preprocess: Preprocess, s
     values = per_image(areas_of([count(frame, truth, 100.0)]))
     assert values["pointing-game"][0] > 0.95
     assert values["iou"][0] > 0.8
+
+
+@pytest.mark.parametrize("size", [(30, 900), (900, 30), (49, 400), (40, 30)])
+def test_a_map_of_a_strip_or_a_small_image_lies_where_its_canvas_had_it(size: tuple[int, int]) -> None:
+    """The preprocessed pixels of an image that brightens along each side, taken as a map, are where they were."""
+    for axis in (0, 1):
+        ramp = (60 + 190 * (np.arange(size[axis]) + 0.5) / size[axis]).astype(np.uint8)
+        pixels = np.broadcast_to(ramp[:, None] if axis == 0 else ramp, size)
+        relevance = resized(np.ascontiguousarray(pixels), how("canvas", 512, 512)).astype(np.float32)
+        frame = map_in_frame(relevance, *size, how("canvas", 512, 512), 100)
+        cells = size[axis] * 512 / max(512, *size)
+        inner = frame[10:90, 10:90].mean(axis=1 - axis)
+        np.testing.assert_allclose(inner, 60 + 190 * (np.arange(10, 90) + 0.5) / 100, atol=2 + 0.6 * 190 / cells)
+
+
+@pytest.mark.parametrize("side", [0, 40, 128, 512])
+@pytest.mark.parametrize("mode", ["canvas", "pad", "shorter"])
+def test_a_map_of_an_image_that_was_read_smaller_lies_where_it_was(mode: str, side: int) -> None:
+    preprocess = how(mode, 224, 224)
+    image = np.zeros((512, 640), np.uint8)
+    image[:, 300:350] = 200
+    relevance = resized(reduced(image, side), preprocess).astype(np.float32)
+    frame = map_in_frame(relevance, *placed_size(512, 640, preprocess, side), preprocess, 256)
+    assert np.isfinite(frame).mean() == pytest.approx(0.8 if mode == "shorter" else 1, abs=0.01)
+    found = (np.nan_to_num(frame).mean(axis=0) > 100).nonzero()[0]
+    assert (found[0], found[-1]) == (pytest.approx(120, abs=2), pytest.approx(139, abs=2))
 
 
 def test_what_a_crop_cuts_off_is_not_seen() -> None:

@@ -9,6 +9,7 @@ import click
 
 from medbench import __version__
 from medbench.errors import MedbenchError
+from medbench.untrusted import printable
 
 COMMANDS = {
     "run": ("run", "Run methods on tasks, then print the leaderboard."),
@@ -87,5 +88,5 @@ def main() -> None:
 
 
 def _fail(text: str, code: int) -> int:
-    click.echo(text, err=True)
+    click.echo(printable(text, keep="\n"), err=True)  # a message may quote a file of a stranger
     return code

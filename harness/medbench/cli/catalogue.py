@@ -34,7 +34,8 @@ def list_command(kind: str, as_json: bool) -> None:
 def show_command(name: str, as_json: bool) -> None:
     """Show all that is known of a method, dataset or task."""
     registry = load_registry()
-    name = _standing_for(name, registry) if "/" in name else name
+    named = registry.standing_for(name)
+    name = name if named is None else named[0].id
     kinds = {"method": registry.methods, "dataset": registry.datasets, "task": registry.tasks}
     found = {kind: plain(specs[name]) for kind, specs in kinds.items() if name in specs}
     if not found:
@@ -96,12 +97,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
-
-
-def _standing_for(name: str, registry: Registry) -> str:
-    """The method that a model of an open family has a name of its own by, else ``name``."""
-    standing = {one.stands_for: spec.id for spec in registry.methods.values() for one in spec.variants}
-    return standing.get(name, name)
 
 
 def _methods(registry: Registry) -> list[tuple[str, ...]]:

@@ -40,8 +40,8 @@ def inspect_command(settings: Settings, file: Path, method: str | None, as_json:
 
     Nothing in the file is run. FILE may be a folder, of which it is said whether an open family reads it.
 
-    Exit 0 where the file is of a known method and whole, or an open family reads it; 1 where it can be read but is of no known
-    method, or of one and incomplete; 3 where it cannot be read, or is refused as unsafe.
+    Exit 0 where the file is of a known method and whole, at least for images, or an open family reads it; 1 where it can be
+    read but is of no known method, or of one and incomplete; 3 where it cannot be read, or is refused as unsafe.
     """
     from medbench.open_places import open_place
 
@@ -126,10 +126,12 @@ def _echo_methods(found: Inspection, asked: str) -> None:
     click.echo("")
     if found.whole:
         first, *others = found.whole
-        _echo_head(first, "")
+        _echo_head(first, _images_only(first))
         _echo_readings(found, first)
         for other in others:
-            click.echo(f"it also fits {_either(other)}, of which {other.fitting:,} tensors would be loaded")
+            click.echo(
+                f"it also fits {_either(other)}, of which {other.fitting:,} tensors would be loaded{_images_only(other)}"
+            )
         return
     if not found.nearest:
         click.echo(f"Not of {asked}: none of its tensors fits.")
@@ -151,6 +153,20 @@ def _echo_head(candidate: Candidate, end: str) -> None:
     click.echo(_either(candidate) + end)
     if len(candidate.names) > 1:
         click.echo("  same keys: the file does not say which")
+
+
+def _images_only(candidate: Candidate) -> str:
+    """``, images only: its texts would be refused, 199 keys missing``; nothing where all of it fits."""
+    if not candidate.refused:
+        return ""
+    matchings = [one.matching for one in candidate.refused]
+    counts = {
+        "missing": sum(len(one.missing) for one in matchings),
+        "unexpected": sum(len(one.unexpected) for one in matchings),
+        "of another shape": sum(len(one.misshapen) for one in matchings),
+    }
+    what, count = next((what, count) for what, count in counts.items() if count)
+    return f", images only: its texts would be refused, {count:,} key{'s' if count > 1 else ''} {what}"
 
 
 def _either(candidate: Candidate) -> str:

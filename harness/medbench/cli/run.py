@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import click
 
@@ -58,12 +58,15 @@ def run_command(
     if settings.executor == "local":  # jobs for which the GPUs are too few are refused before hours of preparation
         find_seats(settings, len(plan.of_state("ready")))
     with make_reporter(as_json=as_json) as reporter:
-        _say_blocked(plan, reporter)
+        said = _say_blocked(plan, reporter)
         if plan.unprepared and plan.of_state("ready"):
             failed = _prepare(plan, reporter, allow_incomplete=allow_incomplete)
             if strict and failed:
                 raise next(iter(failed.values()))
             plan = build_plan(request, registry, settings)
+            _say_blocked(plan, reporter, said)  # a split may turn out not to be there only now
+            if strict and (error := _first_error(plan)) is not None:
+                raise error
         else:
             failed = {}
         reporter.message(summarise(plan))
@@ -137,14 +140,17 @@ def _print_leaderboard(plan: Plan, registry: Registry, settings: Settings) -> No
         click.echo(table_text(chosen, Specs(registry.tasks, registry.methods, registry.datasets), width))
 
 
-def _say_blocked(plan: Plan, reporter: Reporter) -> None:
+def _say_blocked(plan: Plan, reporter: Reporter, said: Collection[str] = ()) -> list[str]:
+    """Say, but for what was ``said``, why trials are not run; gives all that there is to say."""
     reasons = dict.fromkeys(f"blocked: {planned.reason}" for planned in plan.of_state("blocked"))
     reasons |= dict.fromkeys(
         f"not applicable: {planned.trial.task.id}: {planned.reason}" for planned in plan.of_state("not-applicable")
     )
     reasons |= dict.fromkeys(f"left out: {task} has no such recipe" for task in plan.without_recipe)
     for reason in reasons:
-        reporter.message(reason)
+        if reason not in said:
+            reporter.message(reason)
+    return list(reasons)
 
 
 def _first_error(plan: Plan) -> MedbenchError | None:

@@ -255,11 +255,10 @@ def _contamination(record: Record, specs: Specs) -> Contamination:
     )
 
 
-def _declared(name: str, task: TaskSpec, specs: Specs) -> Contamination | Literal[""]:
-    """Of a method with reported figures alone; nothing is said of one that no plugin provides."""
-    method_id, _, variant = name.partition("@")
-    method = specs.methods.get(method_id)
-    return "" if method is None else contamination_of(method, variant, task.dataset, task.split, specs.datasets)
+def _declared(name: str, task: TaskSpec, specs: Specs) -> Contamination:
+    """Of a method with reported figures alone; one that no plugin provides has declared nothing."""
+    method, _, variant = name.partition("@")
+    return contamination_of(specs.methods.get(method), variant, task.dataset, task.split, specs.datasets)
 
 
 def _ranked(line: Line, column: int) -> Line:

@@ -83,7 +83,10 @@ SPEC = DatasetSpec(
         ExpectedFile(path="*annotation.json", purpose="R2Gen's reports and split of MIMIC-CXR", required=False),
         ExpectedFile(
             path=mimic_cxr_5x200.FILE,
-            purpose="BenchX's list of MIMIC-5x200, for split 5x200; from datasets/MIMIC_5x200/ of its repository",
+            purpose=(
+                "BenchX's list of MIMIC-5x200, for split 5x200, which needs the reports too; from datasets/MIMIC_5x200/ of its"
+                " repository"
+            ),
             required=False,
         ),
         ExpectedFile(
@@ -108,7 +111,10 @@ SPEC = DatasetSpec(
         ),
         SplitSpec(
             name=mimic_cxr_5x200.SPLIT,
-            rule="images with a report and one alone of CheXpert's five competition findings, 200 each, as BenchX lists them",
+            rule=(
+                "images with a report and one alone of CheXpert's five competition findings, 200 each, as BenchX lists them;"
+                " needs the reports too"
+            ),
             source=f"BenchX, arXiv 2410.21969: {mimic_cxr_5x200.FILE}, from datasets/MIMIC_5x200/ of its repository",
             sizes={"test": mimic_cxr_5x200.EACH * len(mimic_cxr_5x200.FINDINGS)},
         ),

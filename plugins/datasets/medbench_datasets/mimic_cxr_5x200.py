@@ -40,7 +40,10 @@ _BAD_ROW = _Refused("bad-row", SURPLUS)
 _UNKNOWN = _Refused("unlisted-image", "the tables of MIMIC-CXR have no usable row of it")
 _NOT_ONE_FRONTAL = _Refused("no-frontal", "the study has no usable frontal image, or several")
 _REPEATED = _Refused("duplicate-row", "the image is listed before")
-_NO_REPORT = _Refused("missing-report", "it has neither findings nor an impression")
+_NO_REPORT = _Refused(
+    "missing-report",
+    "no report was found for it (neither R2Gen's nor a report file with findings or an impression)",
+)
 _NO_CLASS = _Refused("no-class", "none of the five findings is positive, or several are")
 
 

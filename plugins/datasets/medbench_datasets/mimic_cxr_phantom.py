@@ -44,7 +44,8 @@ METADATA_HEADER = (
     "ViewCodeSequence_CodeMeaning",
     "PatientOrientationCodeSequence_CodeMeaning",
 )
-LIST_HEADER = ("subject_id", "study_id", "dicom_id")
+LIST_HEADER = ("dicom_id", "subject_id", "study_id")
+"""Our choice: how the public list is headed is not known here, and the reader looks for a column of ids by name."""
 
 _NO_FINDING = "No Finding"
 _RARE = tuple(name for name in mimic_cxr.LABELS if name not in {*COMPETITION, _NO_FINDING})
@@ -108,8 +109,8 @@ def draw_cases(size: PhantomSize) -> Iterator[Case]:
 def write_phantom(root: Path, size: PhantomSize) -> None:
     """Write the release's three tables, MIMIC-IV's of patients, the JPEG images, reports and both lists; same bytes.
 
-    The list of MIMIC-5x200 holds all frontal images that qualify, up to 200 a finding; that it has the columns of
-    `LIST_HEADER` is our choice.
+    The list of MIMIC-5x200 holds all frontal images that qualify, up to 200 a finding; it has the
+    columns of the public list, `LIST_HEADER`, and what stands in place of its paths and reports.
     """
     records: dict[str, list[dict[str, object]]] = {part: [] for part in r2gen.PARTS}
     metadata: list[list[object]] = []
@@ -135,7 +136,7 @@ def write_phantom(root: Path, size: PhantomSize) -> None:
         labels.append([subject, case.study, *(write_label(case.labels.get(name)) for name in mimic_cxr.LABELS)])
         patients[case.subject] = [subject, case.sex, case.age, _YEAR]
         if listed_as := _listed_as(case):
-            five[listed_as].append([subject, case.study, case.dicom_id])
+            five[listed_as].append([case.dicom_id, subject, case.study])
     _write(root / f"{mimic_cxr.METADATA}.csv.gz", METADATA_HEADER, metadata)
     _write(root / f"{mimic_cxr.SPLIT}.csv.gz", mimic_cxr.SPLIT_COLUMNS, split)
     _write(root / f"{mimic_cxr.CHEXPERT}.csv.gz", ("subject_id", "study_id", *mimic_cxr.LABELS), labels)

@@ -1,7 +1,7 @@
 """ConVIRT (MLHC 2022): images and reports aligned as wholes. The authors published neither code nor weights.
 
-There are BenchX's retrained weights, and an open code (edreisMD) for weights of one's own: nobody says what those have seen.
-Images are squashed to 224 pixels (bilinearly, our choice) and texts cut at BenchX's 97 tokens (edreisMD's too, our choice).
+BenchX retrained it, with a BERT that it does not name: Bio_ClinicalBERT is our guess. An open code (edreisMD) makes weights of
+one's own. Our choice: images are squashed to 224 bilinearly, and edreisMD's texts cut at BenchX's 97 tokens too.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from medbench.layouts import Layout
 from medbench.specs import MethodSpec
-from medbench_methods.imagenet import MEAN, STD
 from medbench_methods.known import functions_of, offer, variant
+from medbench_methods.normalisation import IMAGENET_MEAN as MEAN
+from medbench_methods.normalisation import IMAGENET_STD as STD
 from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:

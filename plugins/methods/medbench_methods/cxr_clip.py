@@ -8,6 +8,7 @@ from medbench.capabilities import Preprocess
 from medbench.layouts import Layout
 from medbench.specs import MethodSpec
 from medbench_methods.known import functions_of, offer, variant
+from medbench_methods.normalisation import HALF
 
 if TYPE_CHECKING:
     from medbench_methods.nets.shapes import Published
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 M, C, C14 = "mimic-cxr", "chexpert", "chestx-ray14"
 SPARE = ("image_projection.**", "text_encoder.**", "text_projection.**", "logit_scale", "logit_scale.**")
 RESNET, SWIN = "image_encoder.resnet.", "image_encoder.image_encoder."
-PREPROCESS = Preprocess(resize=224, mode="shorter", crop=224, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")
-"""Scaled to 224 and cropped at 224; that the aspect is kept and the scaling bilinear is our choice."""
+PREPROCESS = Preprocess(resize=224, mode="shorter", crop=224, mean=HALF, std=HALF, interpolation="bilinear")
+"""Its configuration's default, which ImageNet's statistics may replace; the aspect kept, bilinearly, is our choice."""
 _CODE = "https://github.com/kakaobrain/cxr-clip"
 SPEC = MethodSpec(
     id="cxr-clip",
@@ -42,7 +43,7 @@ SPEC = MethodSpec(
 
 
 def published(variant: str) -> Published:
-    """Features are those before the projection, the mean of ``layer4`` or of the tokens."""
+    """Features are those before the projection: the mean of ``layer4``, or of the tokens as Swin's pooler (our choice)."""
     from medbench_methods.nets.shapes import Published, ResNetTrunk, image_part
     from medbench_methods.nets.swin import SwinTrunk, positions_under, stored_under
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medbench.specs import CheckpointSource, MethodSpec, MethodVariant
+from medbench_methods.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 CAPABILITIES = frozenset({"ImageEncoder", "DenseImageEncoder"})
 MODELS = {"resnet50": "resnet50.tv_in1k", "vit-b16": "deit_base_patch16_224.fb_in1k"}
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 
 def _source(variant: str) -> CheckpointSource:
@@ -52,30 +51,30 @@ def load(request: LoadRequest) -> VisionEncoder:
     """
     from medbench.capabilities import Preprocess
     from medbench_methods.nets.encoders import VisionEncoder
-    from medbench_methods.nets.loading import fill, require, shapes_of, taken
+    from medbench_methods.nets.loading import fill, read_tensors, require, shapes_of, taken
     from medbench_methods.nets.trunks import make_trunk
 
     trunk = make_trunk(request.variant)
     if request.checkpoint is None:
         fill(trunk.net, _from_hub(request.variant))
     else:
-        from medbench.checkpoints import read_checkpoint
-
-        tensors = read_checkpoint(request.checkpoint).tensors
+        tensors = read_tensors(request.checkpoint)
         needed = shapes_of(trunk.net)
         matching = _match(tensors, needed)
-        require(matching, request.checkpoint, f"timm's {MODELS[request.variant]}")
+        require(matching, tensors, request.checkpoint, f"timm's {MODELS[request.variant]}")
         fill(trunk.net, taken(tensors, matching, needed))
-    return VisionEncoder(trunk, Preprocess(resize=256, mode="pad", crop=224, mean=MEAN, std=STD)).eval()
+    return VisionEncoder(
+        trunk, Preprocess(resize=256, mode="pad", crop=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    ).eval()
 
 
 def keys(variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
     """What a file's keys are to a variant."""
     from medbench.layouts import KeyReading
-    from medbench_methods.nets.loading import hollow, shapes_of
+    from medbench_methods.nets.loading import hollow, shapes_of, without_parallel
     from medbench_methods.nets.trunks import make_trunk
 
-    matching = _match(hollow(shapes), shapes_of(make_trunk(variant).net))
+    matching = _match(hollow(without_parallel(shapes)), shapes_of(make_trunk(variant).net))
     return (KeyReading(part="images", layout=f"timm's {MODELS[variant]}", matching=matching),)
 
 

@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING
 from medbench.layouts import Layout
 from medbench.specs import MethodSpec
 from medbench_methods.known import functions_of, offer, variant
+from medbench_methods.normalisation import HALF
 from medbench_methods.vocabulary import CXR_BERT
 
 if TYPE_CHECKING:
     from medbench_methods.nets.shapes import Published
 
 WHOLE = "M-FLAG's whole model"
-SPARE = ("proj_v.**", "proj_t.**", "lm_model.**")
 IMAGES = Layout(
     name=WHOLE,
     renames={"trunk.net.**": "encoder.**", "projection.**": "proj_v.**"},
     ignore=("proj_t.**", "lm_model.**"),
 )
 # A whole file whose projections are of another form serves images all the same.
-TRUNK_OF_WHOLE = Layout(name=f"{WHOLE}, of which the trunk", renames={"trunk.net.**": "encoder.**"}, ignore=SPARE)
-TRUNK = Layout(name="M-FLAG's encoder alone", renames={"trunk.net.**": "**"}, ignore=SPARE)
+TRUNK = Layout(name="M-FLAG's encoder alone", renames={"trunk.net.**": "**"})
 TEXTS = Layout(
     name=WHOLE,
     renames={"bert.**": "lm_model.**", "projection.**": "proj_t.**"},
@@ -56,12 +55,13 @@ def published(variant: str) -> Published:
     """
     from medbench.capabilities import Preprocess
     from medbench_methods.nets import shapes
-    from medbench_methods.nets.encoders import HALF
     from medbench_methods.nets.no_projection import NoProjection
     from medbench_methods.nets.projection import normed_mlps
 
     preprocess = Preprocess(resize=256, mode="shorter", crop=224, mean=HALF, std=HALF, interpolation="bilinear")
-    absent = partial(NoProjection, "this M-FLAG checkpoint has no proj_v of the known form", "use the whole M-FLAG.pth")
+    absent = partial(
+        NoProjection, "this M-FLAG checkpoint holds the encoder alone, no proj_v", "use the whole M-FLAG.pth"
+    )
     reading = shapes.Reading(vocabulary=CXR_BERT, length=512, padding="longest", pool=shapes.cls_token)
     return shapes.Published(
         images=(
@@ -69,7 +69,7 @@ def published(variant: str) -> Published:
                 shapes.dual_part(shapes.ResNetTrunk, preprocess, head, 1024, IMAGES)
                 for head in normed_mlps(2048, 2048, 1024)
             ),
-            shapes.dual_part(shapes.ResNetTrunk, preprocess, absent, 1024, TRUNK, TRUNK_OF_WHOLE),
+            shapes.dual_part(shapes.ResNetTrunk, preprocess, absent, 1024, TRUNK),
         ),
         texts=[shapes.text_part(reading, TEXTS, projection=head) for head in normed_mlps(768, 2048, 1024)],
         spare={"lm_model.pooler.dense.weight": (768, 768), "lm_model.pooler.dense.bias": (768,)},

@@ -1,7 +1,7 @@
 """PTUnifier (ICCV 2023): one encoder for images, texts and both, with pools of prompts in place of the one that is absent.
 
 The image feature is that of the vision tower alone, CLIP's ViT-B/16 without its twelfth block. The release classifies by 1536
-numbers from its language tower and fusion layers; they are left out, for the keys of those layers are not documented.
+numbers from its language tower and fusion layers; they are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from medbench.layouts import Layout
 from medbench.specs import UNDISCLOSED, MethodSpec
 from medbench_methods.known import functions_of, offer, variant
+from medbench_methods.normalisation import CLIP_MEAN, CLIP_STD
 from medbench_methods.vit_names import UNBATCHED, clip_names
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 CLIP, FUSION = "vision_encoder.", ("proj", "layers", "pooler")
 SEEN, MIMIC = ("roco", "medicat", "mimic-cxr", UNDISCLOSED), ("mimic-cxr:train", UNDISCLOSED)  # both start from CLIP
 _CODE, _BENCHX = "https://github.com/zhjohnchan/PTUnifier", "https://huggingface.co/youngzhou12/PTUnifier"
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 SIDES = {"vit-b16": (288,), "vit-b16-benchx": (224, 288)}  # BenchX's is not told: its table of positions decides
 IMAGES = Layout(
     name="PTUnifier's Lightning file",
@@ -72,7 +72,7 @@ def _tower(side: int) -> Part:
     from medbench_methods.nets.shapes import ViTTrunk, image_part
 
     trunk = partial(ViTTrunk, "vit_base_patch16_clip_quickgelu_224", img_size=side, depth=11)
-    shown = Preprocess(resize=side, mode="shorter", crop=side, mean=MEAN, std=STD, interpolation="bicubic")
+    shown = Preprocess(resize=side, mode="shorter", crop=side, mean=CLIP_MEAN, std=CLIP_STD, interpolation="bicubic")
     return image_part(trunk, shown, IMAGES)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medbench.layouts import Layout
 from medbench.specs import MethodSpec
 from medbench_methods.known import functions_of, offer, variant
+from medbench_methods.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from medbench_methods.vit_names import jax_names
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ def published(variant: str) -> Published:
     from medbench.capabilities import Preprocess
     from medbench_methods.nets.shapes import Published, ViTTrunk, image_part
 
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
-    shown = Preprocess(resize=224, mode="shorter", crop=224, mean=mean, std=std, interpolation="bilinear")
+    shown = Preprocess(
+        resize=224, mode="shorter", crop=224, mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bilinear"
+    )
     if variant == "vit-b16":
         return Published(images=(image_part(ViTTrunk, shown, BARE, TRAINED),))
     return Published(

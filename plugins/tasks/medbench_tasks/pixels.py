@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,7 +79,7 @@ def squash(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def framing_of(preprocess: Preprocess) -> dict[str, Any]:
     """All that of ``preprocess`` moves 8-bit pixels, that is, not its mean and deviation; a ``how`` of `frames_of`."""
-    geometry = {name: value for name, value in asdict(preprocess).items() if name not in {"mean", "std"}}
+    geometry = {name: value for name, value in preprocess.key().items() if name not in {"mean", "std"}}
     return {"name": f"framed {preprocess.crop}", "geometry": geometry}
 
 

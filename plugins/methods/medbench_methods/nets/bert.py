@@ -52,9 +52,9 @@ class BertTower(nn.Module):
     The state_dict has transformers' names under ``bert.``. ``pooler`` says whether the CLS token has a layer of its own.
     """
 
-    def __init__(self, reading: Reading, projection: nn.Module, *, pooler: bool = False, **config: Any) -> None:
+    def __init__(self, reading: Reading, projection: nn.Module, *, pooler: bool = False) -> None:
         super().__init__()
-        sizes = BertConfig(vocab_size=reading.vocabulary.size, layer_norm_eps=1e-12, **config)
+        sizes = BertConfig(vocab_size=reading.vocabulary.size, layer_norm_eps=1e-12)
         self.bert = BertModel(sizes, add_pooling_layer=pooler)
         self.projection = projection
         self.reading = reading

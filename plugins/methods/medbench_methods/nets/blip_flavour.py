@@ -11,6 +11,7 @@ from typing import Literal
 
 from medbench.capabilities import Preprocess
 from medbench_methods.nets.loading import DOWNLOAD_AGAIN
+from medbench_methods.normalisation import CLIP_MEAN, CLIP_STD
 
 POSITIONS = 512
 """Of BERT, and of every published file."""
@@ -58,8 +59,7 @@ class BlipFlavour:
     """A method whose nets are BLIP's.
 
     ``vocabulary`` is its folder under ``<checkpoints>/tokenizers/``, ``hub_id`` the model it belongs to. Rows of the word
-    embeddings are `vocabulary_size`; depths, widths and the size of images are read from the tensors. ``container_keys``
-    are what the weights lie under, in order of preference, MOTOR's among them, so that its files are told from BLIP's. In an
+    embeddings are `vocabulary_size`; depths, widths and the size of images are read from the tensors. In an
     error, ``file`` is what to call the file, and ``mend`` what to do about a broken one.
     """
 
@@ -75,7 +75,6 @@ class BlipFlavour:
     interpolation: Literal["bilinear", "bicubic"]
     mend: str
     prompt: str = "a picture of "
-    container_keys: tuple[str, ...] = ("model", "state_dict", "model_state")
 
     @property
     def vocabulary_size(self) -> int:
@@ -97,8 +96,8 @@ BLIP = BlipFlavour(
     hub_id="google-bert/bert-base-uncased",
     ids=SpecialIds(pad=0, cls=101, sep=102, dec=30522, enc=30523),
     limits=TextLimits(words=30, question_words=50, embedding=35, match=35, caption=40, question=35, maps=35),
-    mean=(0.48145466, 0.4578275, 0.40821073),
-    std=(0.26862954, 0.26130258, 0.27577711),
+    mean=CLIP_MEAN,
+    std=CLIP_STD,
     interpolation="bicubic",
     mend=DOWNLOAD_AGAIN,
 )

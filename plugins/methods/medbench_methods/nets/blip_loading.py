@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import torch
 
-from medbench.checkpoints import plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.layouts import KeyReading, Matching, Shape
+from medbench.untrusted import shown
 from medbench_methods.nets.blip_keys import PARTS, Kind, Part, is_spare, kind_of, published_key
 from medbench_methods.nets.blip_model import BlipModel, make_model
 from medbench_methods.nets.blip_net import BlipNet, make_net, tie_decoder
 from medbench_methods.nets.blip_texts import TextsReader
-from medbench_methods.nets.loading import UntoldError, fill, hollow, match, require, shapes_of
+from medbench_methods.nets.loading import (
+    UntoldError,
+    fill,
+    hollow,
+    match,
+    read_tensors,
+    require,
+    shapes_of,
+    without_parallel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +40,6 @@ if TYPE_CHECKING:
     from medbench_methods.nets.blip_flavour import BlipFlavour
 
 _Kind = TypeVar("_Kind", bound=str)
-_Value = TypeVar("_Value")
-PARALLEL = "module."
 WORDS = "embeddings.word_embeddings.weight"
 """Ends the table of words of every part, momentum copies and MOTOR's among them."""
 NAMES: Mapping[Kind, str] = {
@@ -101,7 +108,7 @@ def read_file(request: LoadRequest, flavour: BlipFlavour, kinds: Kinds[_Kind]) -
     kind = kinds.of(tensors)
     if kind is None:
         raise CheckpointError(
-            f"{path}: this is not a {flavour.title} checkpoint by its keys (it holds {next(iter(tensors))}, ...)",
+            f"{path}: this is not a {flavour.title} checkpoint by its keys (it holds {shown(next(iter(tensors)))}, ...)",
             fix=f"point medbench at the {flavour.file}",
         )
     if kind not in kinds.read[request.variant]:
@@ -119,8 +126,7 @@ def read_blip(path: Path, flavour: BlipFlavour) -> dict[str, Tensor]:
 
     Files of other methods are named, those of a vocabulary of another size among them.
     """
-    tensors = read_checkpoint(path, state_dict_keys=flavour.container_keys, allow=plain_globals()).tensors
-    tensors = without_parallel(tensors)
+    tensors = read_tensors(path)
     _check_method(path, tensors, flavour)
     _check_vocabulary(path, tensors, flavour)
     return tensors
@@ -142,7 +148,7 @@ def load_net(
         net = make_net(tensors, parts, flavour)
     except UntoldError as error:
         raise CheckpointError(f"{path} does not fit {what}: {error}", fix=flavour.mend) from error
-    require(_match(tensors, net, spare), path, what, fix=flavour.mend)
+    require(_match(tensors, net, spare), tensors, path, what, fix=flavour.mend)
     _check_ties(path, tensors, parts, flavour)
     fill(net, {name: tensors[published_key(name)] for name in shapes_of(net)})
     tie_decoder(net)
@@ -183,12 +189,6 @@ def with_vocabulary(matching: Matching, tensors: Mapping[str, Tensor], flavour: 
     return replace(matching, misshapen=matching.misshapen + wrong)
 
 
-def without_parallel(items: Mapping[str, _Value]) -> dict[str, _Value]:
-    """The same without the prefix that DataParallel puts in front of every key."""
-    cut = len(PARALLEL) if all(key.startswith(PARALLEL) for key in items) else 0
-    return {key[cut:]: value for key, value in items.items()}
-
-
 def _match(
     tensors: Mapping[str, Tensor],
     net: BlipNet,
@@ -218,7 +218,7 @@ def _check_vocabulary(path: Path, tensors: Mapping[str, Tensor], flavour: BlipFl
     for key, words in _foreign(tensors, flavour):
         other = _VOCABULARIES.get(len(words))
         raise CheckpointError(
-            f"{path}: {key} knows {len(words):,} tokens, not the {flavour.vocabulary_size:,} of {flavour.title}"
+            f"{path}: {shown(key)} knows {len(words):,} tokens, not the {flavour.vocabulary_size:,} of {flavour.title}"
             + (f": that is {other[0]}'s vocabulary" if other else ""),
             fix=f"use --methods {other[1]}" if other else f"point medbench at the {flavour.file}",
         )

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 from medbench.capabilities import Preprocess
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench_methods.nets import chexzero_layout as layout
-from medbench_methods.nets.loading import fill, taken, tensor_shapes
+from medbench_methods.nets.loading import fill, require, taken, tensor_shapes
 from medbench_methods.nets.nearest import nearest_layout
 from medbench_methods.nets.open_clip_encoder import OpenClipEncoder, make_model, make_tokenizer
 from medbench_methods.nets.open_clip_files import OpenClipFiles
@@ -57,6 +57,7 @@ def load_chexzero(request: LoadRequest) -> CheXzeroEncoder:
     sizes = layout.sizes_of(shapes)
     files = _files(path, sizes)
     model = make_model(files)
+    require(matching, tensors, path, "chexzero", fix=f"medbench checkpoint inspect {path}")
     fill(model, taken(tensors, matching, dict(layout.needed(sizes))))
     return CheXzeroEncoder(model, files).eval()
 

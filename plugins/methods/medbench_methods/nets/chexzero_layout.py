@@ -1,7 +1,7 @@
 """The tensors of OpenAI's CLIP ViT-B/32 by its own names, at the sizes that a file tells. Imports nothing heavy.
 
-The published sizes are those of OpenAI's release. Widths and depths are taken from the file, so that a phantom may be small;
-patches, pixels, and the texts' length and vocabulary are fixed.
+The published sizes are those of OpenAI's release, and the largest: a small file could tell of any. Widths and depths are taken
+from the file, so that a phantom may be smaller; patches, pixels, and the texts' length and vocabulary are fixed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ IMAGE, PATCH = 224, 32
 CONTEXT, WORDS = 77, 49408
 HEAD = 64
 """Width of an attention head, in both towers."""
-LAYOUT = Layout(name="OpenAI's CLIP", renames={"**": "**"})
+LAYOUT = Layout(name="any CLIP ViT-B/32's under OpenAI's names, as CheXzero's", renames={"**": "**"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Sizes:
 
 
 def sizes_of(shapes: Mapping[str, Shape]) -> Sizes:
-    """The sizes that a file's tensors tell; the published ones where they tell none that are possible."""
+    """The sizes that a file's tensors tell; the published ones where they tell none that are possible, or larger ones."""
     plain = Sizes()
     joint = shapes.get("text_projection", ())
     return Sizes(
@@ -39,7 +39,7 @@ def sizes_of(shapes: Mapping[str, Shape]) -> Sizes:
         layers=_layers(shapes, "visual.transformer", plain.layers),
         text_width=_width(shapes, "ln_final.weight", plain.text_width),
         text_layers=_layers(shapes, "transformer", plain.text_layers),
-        joint=joint[1] if len(joint) == 2 and joint[1] else plain.joint,
+        joint=joint[1] if len(joint) == 2 and 0 < joint[1] <= plain.joint else plain.joint,
     )
 
 
@@ -95,9 +95,10 @@ def _norm(name: str, width: int) -> Iterator[tuple[str, Shape]]:
 
 def _width(shapes: Mapping[str, Shape], key: str, published: int) -> int:
     found = shapes.get(key, ())
-    return found[0] if len(found) == 1 and found[0] and found[0] % HEAD == 0 else published
+    return found[0] if len(found) == 1 and 0 < found[0] <= published and found[0] % HEAD == 0 else published
 
 
 def _layers(shapes: Mapping[str, Shape], tower: str, published: int) -> int:
     pattern = re.compile(rf"{re.escape(tower)}\.resblocks\.(\d+)\.ln_1\.weight")
-    return sum(pattern.fullmatch(key) is not None for key in shapes) or published
+    found = sum(pattern.fullmatch(key) is not None for key in shapes)
+    return found if 0 < found <= published else published

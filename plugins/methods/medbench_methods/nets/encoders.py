@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from medbench.capabilities import Preprocess
+from medbench_methods.normalisation import HALF
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-HALF = (0.5, 0.5, 0.5)
 FAMILY_PREPROCESS = Preprocess(resize=256, mode="pad", crop=224, mean=HALF, std=HALF)
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from medbench.checkpoints import Checkpoint, plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.layouts import KeyReading, Matching, Shape
+from medbench.untrusted import shown
 from medbench_methods.nets.aligned import AlignedEncoder
 from medbench_methods.nets.lateral import make_lateral_trunk
-from medbench_methods.nets.loading import fill, hollow, match, require, shapes_of, taken
+from medbench_methods.nets.loading import fill, hollow, match, read_tensors, require, shapes_of, taken, without_parallel
 from medbench_methods.nets.trunks import make_trunk
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class CheckpointText:
         from medbench_methods.nets.text import load_tokenizer, make_text_tower
 
         tower = make_text_tower(load_tokenizer(self.assets))
-        tensors = read_checkpoint(self.path, allow=plain_globals()).tensors
+        tensors = read_tensors(self.path)
         needed = shapes_of(tower)
         matching = self.family.match_texts(tensors, needed)
-        require(matching, self.path, f"the text tower of {self.family.title}")
+        require(matching, tensors, self.path, f"the text tower of {self.family.title}")
         token_types = torch.zeros(needed.pop(_TOKEN_TYPES))
         fill(tower, {_TOKEN_TYPES: token_types, **taken(tensors, matching, needed)})
         return tower
@@ -125,20 +125,20 @@ def load_family(
     """
     if request.checkpoint is None:
         raise MissingCheckpointError(f"{family.method}@{request.variant} needs its checkpoint file")
-    checkpoint = read_checkpoint(request.checkpoint, allow=plain_globals())
-    _check_kind(checkpoint, family, others, request.variant)
-    source = CheckpointText(family, request.checkpoint, request.assets)
+    path, tensors = request.checkpoint, read_tensors(request.checkpoint)
+    _check_kind(path, tensors, family, others, request.variant)
+    source = CheckpointText(family, path, request.assets)
     encoder = make_on_meta(family, request.variant, make, source)
     needed = shapes_of(encoder)
-    matching = family.match_images(checkpoint.tensors, needed)
-    require(matching, checkpoint.path, f"{family.title} ({request.variant})")
-    fill(encoder, taken(checkpoint.tensors, matching, needed))
+    matching = family.match_images(tensors, needed)
+    require(matching, tensors, path, f"{family.title} ({request.variant})")
+    fill(encoder, taken(tensors, matching, needed))
     return encoder
 
 
 def read_family(family: Family, variant: str, shapes: Mapping[str, Shape]) -> tuple[KeyReading, KeyReading]:
     """What a file's keys are to the images and the texts of that variant."""
-    tensors, layout = hollow(shapes), f"{family.title}'s Lightning file"
+    tensors, layout = hollow(without_parallel(shapes)), f"{family.title}'s Lightning file"
     images = family.match_images(tensors, _image_needs(family, variant))
     texts = family.match_texts(tensors, _text_needs())
     return (
@@ -168,25 +168,26 @@ def _text_needs() -> Mapping[str, Shape]:
     return shapes_of(make_text_tower())
 
 
-def _check_kind(checkpoint: Checkpoint, family: Family, others: tuple[Family, ...], variant: str) -> None:
-    keys = checkpoint.tensors.keys()
+def _check_kind(
+    path: Path, tensors: Mapping[str, Tensor], family: Family, others: tuple[Family, ...], variant: str
+) -> None:
     for other in others:
-        sign = next((key for key in keys for part in other.signs if part in key), None)
+        sign = next((key for key in tensors for part in other.signs if part in key), None)
         if sign is not None:
             raise CheckpointError(
-                f"{checkpoint.path}: this is {other.checkpoint} ({sign}), not {family.title}",
+                f"{path}: this is {other.checkpoint} ({shown(sign)}), not {family.title}",
                 fix=f"use --methods {other.method}",
             )
-    found = _variant_of(checkpoint.tensors)
+    found = _variant_of(tensors)
     if found is None:
-        first = next(iter(keys))
+        first = shown(next(iter(tensors)))
         raise CheckpointError(
-            f"{checkpoint.path}: this is not {family.checkpoint} (no img_encoder_q.model.*; it holds {first}, ...)",
+            f"{path}: this is not {family.checkpoint} (no img_encoder_q.model.*; it holds {first}, ...)",
             fix="point medbench at the method's published file",
         )
     if found != variant:
         raise CheckpointError(
-            f"{checkpoint.path}: this is the {found} variant of {family.title}, not {variant}",
+            f"{path}: this is the {found} variant of {family.title}, not {variant}",
             fix=f"use --methods {family.method}@{found}",
         )
 

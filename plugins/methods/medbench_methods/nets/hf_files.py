@@ -65,7 +65,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises `CheckpointError` for anything else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({type(error).__name__})", fix="download it again") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is no JSON object", fix="download it again")
@@ -82,7 +82,10 @@ def companions_of(folder: Path) -> tuple[str, ...]:
     weights = weights_of(folder)
     parts: set[str] = set()
     if weights.endswith(".index.json"):
-        parts = {str(part) for part in read_json(folder / weights).get("weight_map", {}).values()}
+        places = read_json(folder / weights).get("weight_map", {})
+        if not isinstance(places, dict):
+            raise CheckpointError(f"{folder / weights}: weight_map is no object", fix="download it again")
+        parts = {str(part) for part in places.values()}
     code = (path.name for path in folder.glob("*.py"))
     return (*(name for name in _OTHERS if (folder / name).is_file()), *sorted({*parts, *code}))
 

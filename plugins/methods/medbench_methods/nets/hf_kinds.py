@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from medbench.errors import UnknownNameError, UsageError
+from medbench.errors import CheckpointError, UnknownNameError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +63,19 @@ REMOTE = Kind(pooling="pooler")
 
 
 def kind_of(config: Mapping[str, Any], name: str) -> Kind:
-    """The kind of a ``config.json``. Raises `UsageError` for one that medbench has no rule for, or that brings its own code."""
+    """The kind of a ``config.json``.
+
+    Raises `UsageError` for one that medbench has no rule for, or that brings its own code, and `CheckpointError` for one whose
+    code has no names.
+    """
     model_type = str(config.get("model_type", ""))
     if model_type in KINDS:
         return KINDS[model_type]
     code = config.get("auto_map")
     if code:
-        files = sorted({str(one).rpartition(".")[0].replace(".", "/") + ".py" for one in dict(code).values()})
+        if not isinstance(code, Mapping):
+            raise CheckpointError(f"{name}: auto_map in its config.json is no object", fix="download it again")
+        files = sorted({str(one).rpartition(".")[0].replace(".", "/") + ".py" for one in code.values()})
         raise UsageError(
             f"{name} wants to run code of its own ({', '.join(files)}), which medbench does not do unasked",
             fix=f"read that code, then name it {name}+remote-code",

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from medbench import layouts
+from medbench.checkpoints import plain_globals, read_checkpoint
 from medbench.errors import CheckpointError
-from medbench.layouts import Matching, Shape, counted
+from medbench.layouts import COUNTERS, WHOLE_NUMBERS, Matching, Shape, counted
+from medbench.pickled import TRAINERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor, nn
 
+_Value = TypeVar("_Value")
 DOWNLOAD_AGAIN = "download the published file again"
+PARALLEL = "module."
+"""What DataParallel puts in front of every key."""
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A file's tensors, DataParallel's prefix cut. Raises as `medbench.checkpoints.read_checkpoint`.
+
+    What trainers leave beside the weights is passed over, as `medbench checkpoint inspect` does.
+    """
+    return without_parallel(read_checkpoint(path, allow=plain_globals(), inert=TRAINERS).tensors)
+
+
+def without_parallel(items: Mapping[str, _Value]) -> dict[str, _Value]:
+    """The same without the prefix that DataParallel puts in front of every key."""
+    cut = len(PARALLEL) if all(key.startswith(PARALLEL) for key in items) else 0
+    return {key[cut:]: value for key, value in items.items()}
 
 
 def match(
@@ -29,10 +48,11 @@ def match(
     """Compare ``tensors`` with the names and shapes that are ``needed``.
 
     ``prefixes`` maps a network's prefix to the checkpoint's (``{"trunk.net.": "img_encoder_q.model."}``); a needed name
-    starts with one of them. ``ignore`` tells the checkpoint's keys that may stand there unused.
+    starts with one of them. ``ignore`` tells the checkpoint's keys that may stand there unused. It may lack BatchNorm's
+    counters.
     """
     keys = {name: [(_renamed(name, prefixes), shape)] for name, shape in needed.items()}
-    return layouts.match(tensor_shapes(tensors), keys, ignore=ignore)
+    return layouts.match(tensor_shapes(tensors), keys, ignore=ignore, optional=lambda name: name.endswith(COUNTERS))
 
 
 def tensor_shapes(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
@@ -53,10 +73,17 @@ def taken(tensors: Mapping[str, Tensor], matching: Matching, needed: Mapping[str
     return found
 
 
-def require(matching: Matching, path: Path, what: str, *, fix: str = DOWNLOAD_AGAIN) -> None:
-    """Raise `CheckpointError` unless everything needed is there and nothing else. ``what`` names the method."""
-    complaint = matching.complaint()
-    if complaint is not None:
+def require(
+    matching: Matching, tensors: Mapping[str, Tensor], path: Path, what: str, *, fix: str = DOWNLOAD_AGAIN
+) -> None:
+    """Raise `CheckpointError` unless everything needed is among ``tensors`` and nothing else. ``what`` names the method.
+
+    Weights must be of floating numbers.
+    """
+    weights = [key for name, keys in matching.matched.items() if not name.endswith(WHOLE_NUMBERS) for key in keys]
+    odd = counted("non-floating tensor", [key for key in weights if not tensors[key].is_floating_point()])
+    complaint = matching.complaint() or odd
+    if complaint:
         raise CheckpointError(f"{path} does not fit {what}: {complaint}", fix=fix)
 
 

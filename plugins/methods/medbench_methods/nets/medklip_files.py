@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from medbench.checkpoints import is_phantom
+from medbench_methods.nets.loading import PARALLEL
 from medbench_methods.nets.medklip_net import MedklipEncoder
 from medbench_methods.nets.observation_books import (
     FINDINGS_BOOK,
@@ -15,7 +16,6 @@ from medbench_methods.nets.observation_books import (
     read_findings_book,
     write_vectors,
 )
-from medbench_methods.nets.published import PARALLEL
 from medbench_methods.observations import VECTORS
 
 if TYPE_CHECKING:

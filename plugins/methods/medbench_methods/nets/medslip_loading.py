@@ -9,10 +9,20 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
-from medbench.checkpoints import is_phantom, plain_globals, read_checkpoint
+from medbench.checkpoints import is_phantom
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.layouts import KeyReading, Matching, Shape
-from medbench_methods.nets.loading import fill, hollow, match, require, shapes_of, taken
+from medbench.untrusted import shown
+from medbench_methods.nets.loading import (
+    fill,
+    hollow,
+    match,
+    read_tensors,
+    require,
+    shapes_of,
+    taken,
+    without_parallel,
+)
 from medbench_methods.nets.medslip_books import read_books
 from medbench_methods.nets.medslip_encoder import MedslipEncoder, make_encoder
 
@@ -25,7 +35,6 @@ if TYPE_CHECKING:
     from medbench.capabilities import LoadRequest
 
 _Value = TypeVar("_Value")
-PARALLEL = "module."
 TRAINING_ONLY = ("cl_fc_pathology.", "cl_fc_anatomy.")
 ANATOMY = ("res_l1_anatomy.", "res_l2_anatomy.", "decoder_anatomy.", "classifier_anatomy.")
 _NORMS = ("decoder_anatomy.norm.", "decoder_pathology.norm.")
@@ -56,15 +65,15 @@ def load_medslip(request: LoadRequest) -> MedslipEncoder:
     if request.checkpoint is None:
         raise MissingCheckpointError(f"medslip@{request.variant} needs its checkpoint file")
     path = request.checkpoint
-    tensors = uniform(read_checkpoint(path, state_dict_keys=("model", "state_dict"), allow=plain_globals()).tensors)
+    tensors = uniform(read_tensors(path))
     _check_kind(path, tensors)
     places = _has_places(tensors)
     tensors = _tied(tensors, places)
-    _check_ties(path, tensors)
     encoder = make_encoder(places=places, read=partial(read_books, request.assets, phantom=is_phantom(path)))
     needed = shapes_of(encoder.net)
     matching = _match(tensors, needed, places)
-    require(matching, path, "MeDSLIP (resnet50)")
+    require(matching, tensors, path, "MeDSLIP (resnet50)")
+    _check_ties(path, tensors)
     fill(encoder.net, taken(tensors, matching, needed))
     return encoder.eval()
 
@@ -79,10 +88,9 @@ def read_keys(shapes: Mapping[str, Shape]) -> tuple[KeyReading]:
 
 def uniform(tensors: Mapping[str, _Value]) -> dict[str, _Value]:
     """The tensors under the names of the pre-training model."""
-    if all(key.startswith(PARALLEL) for key in tensors):
-        tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
+    tensors = without_parallel(tensors)
     if any(key.startswith(_NAME) for key in tensors):
-        return dict(tensors)
+        return tensors
     return {
         _NAME + key.removeprefix(_GROUNDING_NAME) if key.startswith(_GROUNDING_NAME) else key: value
         for key, value in tensors.items()
@@ -100,7 +108,7 @@ def _check_kind(path: Path, tensors: Mapping[str, Tensor]) -> None:
         )
     if not any(key.startswith("mask_generator.") for key in tensors):
         raise CheckpointError(
-            f"{path}: this is not a MeDSLIP checkpoint (no mask_generator.*; it holds {next(iter(tensors))}, ...)",
+            f"{path}: this is not a MeDSLIP checkpoint (no mask_generator.*; it holds {shown(next(iter(tensors)))}, ...)",
             fix="point medbench at the published MeDSLIP_resnet50.pth",
         )
 

@@ -6,6 +6,7 @@ Source: MOTOR release (2023-04-24), models/blip.py, blip_original/{__init__,util
 from __future__ import annotations
 
 from medbench_methods.nets.blip_flavour import COPY_AGAIN, BlipFlavour, SpecialIds, TextLimits
+from medbench_methods.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 MOTOR = BlipFlavour(
     method="motor",
@@ -15,8 +16,8 @@ MOTOR = BlipFlavour(
     hub_id="allenai/scibert_scivocab_uncased",
     ids=SpecialIds(pad=0, cls=102, sep=103, dec=31090, enc=31091),
     limits=TextLimits(words=90, question_words=35, embedding=90, match=90, caption=90, question=35, maps=90),
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
     interpolation="bilinear",
     mend=COPY_AGAIN,
 )

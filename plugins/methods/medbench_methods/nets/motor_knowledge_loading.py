@@ -49,7 +49,7 @@ def load_knowledge(path: Path, tensors: Mapping[str, Tensor]) -> Knowledge:
         ) from error
     needed = shapes_of(knowledge)
     matching = _match(tensors, needed)
-    require(matching, path, "MOTOR (knowledge)", fix=MOTOR.mend)
+    require(matching, tensors, path, "MOTOR (knowledge)", fix=MOTOR.mend)
     fill(knowledge, taken(tensors, matching, needed))
     _check_ids(path, knowledge)
     return knowledge

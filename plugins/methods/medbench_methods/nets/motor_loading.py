@@ -15,10 +15,10 @@ from torch import nn
 from medbench.errors import CheckpointError
 from medbench.layouts import KeyReading, Shape
 from medbench_methods.nets.blip_keys import PARTS, is_spare
-from medbench_methods.nets.blip_loading import Kinds, load_net, read_file, read_net, with_vocabulary, without_parallel
+from medbench_methods.nets.blip_loading import Kinds, load_net, read_file, read_net, with_vocabulary
 from medbench_methods.nets.blip_model import BlipModel
 from medbench_methods.nets.blip_texts import TextsReader
-from medbench_methods.nets.loading import fill, hollow
+from medbench_methods.nets.loading import fill, hollow, without_parallel
 from medbench_methods.nets.motor_flavour import MOTOR
 from medbench_methods.nets.motor_knowledge_loading import load_knowledge, read_knowledge
 from medbench_methods.nets.motor_model import (

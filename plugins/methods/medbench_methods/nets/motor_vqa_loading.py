@@ -65,7 +65,7 @@ def load_answerer(request: LoadRequest, path: Path, tensors: Mapping[str, Tensor
         net = make_loaded_net(tensors, request.assets)
     except UntoldError as error:
         raise CheckpointError(f"{path} does not fit MOTOR (questions): {error}", fix=MOTOR.mend) from error
-    require(_match(tensors, net), path, "MOTOR (questions)", fix=MOTOR.mend)
+    require(_match(tensors, net), tensors, path, "MOTOR (questions)", fix=MOTOR.mend)
     fill(net, {name: tensors[released_name(name)] for name in shapes_of(net)})
     heads = _classes(tensors, "close"), _classes(tensors, "open")
     _check_variant(path, request.variant, heads)

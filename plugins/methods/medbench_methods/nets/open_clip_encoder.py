@@ -116,7 +116,7 @@ def take_weights(model: Any, path: Path, what: str) -> None:
         if scale in tensors and scale in needed and tensors[scale].numel() == 1:
             tensors[scale] = tensors[scale].reshape(needed[scale])
     matching = match(tensors, needed, prefixes={"": ""}, ignore=lambda key: key in _SPARE)
-    require(matching, path, what)
+    require(matching, tensors, path, what)
     fill(model, taken(tensors, matching, needed))
 
 

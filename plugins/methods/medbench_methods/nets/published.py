@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from medbench.checkpoints import plain_globals, read_checkpoint
 from medbench.errors import CheckpointError, MissingCheckpointError
 from medbench.layouts import KeyReading, Layout, Shape, best
-from medbench.pickled import TRAINERS
 from medbench_methods.nets.bert import BertTower
 from medbench_methods.nets.drawing import draw_weights
 from medbench_methods.nets.dual import DualEncoder
-from medbench_methods.nets.loading import fill, shapes_of, taken, tensor_shapes
+from medbench_methods.nets.loading import (
+    fill,
+    read_tensors,
+    require,
+    shapes_of,
+    taken,
+    tensor_shapes,
+    without_parallel,
+)
 from medbench_methods.nets.nearest import nearest_layout
 from medbench_methods.nets.vocabulary_files import read_tokenizer, write_vocabulary
 
@@ -27,10 +33,6 @@ if TYPE_CHECKING:
 
     from medbench.capabilities import LoadRequest
     from medbench_methods.nets.encoders import VisionEncoder
-
-_Value = TypeVar("_Value")
-PARALLEL = "module."
-"""What DataParallel puts in front of every key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,9 @@ def load_published(request: LoadRequest, method: str, published: Published) -> V
     return encoder  # type: ignore[return-value]
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A file's tensors, DataParallel's prefix cut. Raises as `medbench.checkpoints.read_checkpoint`."""
-    tensors = read_checkpoint(path, allow=plain_globals(), inert=TRAINERS).tensors
-    return _without_parallel(tensors)
-
-
 def read_keys(published: Published, shapes: Mapping[str, Shape]) -> tuple[KeyReading, ...]:
     """What a file's keys are to each part of a variant."""
-    found = _without_parallel(shapes)
+    found = without_parallel(shapes)
     parts = {"images": published.images, "texts": published.texts}
     return tuple(best(part.read(kind, found) for part in several) for kind, several in parts.items() if several)
 
@@ -138,14 +134,10 @@ def _filled(tensors: Mapping[str, Tensor], path: Path, name: str, kind: str, par
             f"{path} does not fit {name} ({kind}, {reading.layout}): {complaint}; {nearest_layout(shapes)}",
             fix=f"medbench checkpoint inspect {path}",
         )
+    require(reading.matching, tensors, path, f"{name} ({kind})")
     module = part.make()
     fill(module, taken(tensors, reading.matching, part.needed))
     return module
-
-
-def _without_parallel(items: Mapping[str, _Value]) -> dict[str, _Value]:
-    cut = len(PARALLEL) if all(key.startswith(PARALLEL) for key in items) else 0
-    return {key[cut:]: value for key, value in items.items()}
 
 
 def _stored(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:

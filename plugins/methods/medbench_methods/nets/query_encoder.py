@@ -8,6 +8,7 @@ from torch import nn
 
 from medbench.capabilities import Preprocess
 from medbench_methods.nets.layer3 import CHANNELS, STRIDE, STRIDES, WIDTH
+from medbench_methods.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from medbench_methods.observations import query_indices
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ PREPROCESS = Preprocess(
     resize=224,
     mode="squash",
     crop=224,
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
     interpolation="bilinear",
 )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medbench_methods import ready_made
 from medbench_methods.nets.hf_phantom import write_model
+from medbench_methods.normalisation import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD
 from medbench_methods.open_clip_family import has_open_clip
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from medbench.specs import MethodSpec
 
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _WIDTH = 64
 _TOWER = {"hidden_size": _WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4}
 _DINO = _TOWER | {"mlp_ratio": 2, "patch_size": 14, "image_size": 518}

@@ -15,6 +15,7 @@ from medbench_methods.nets.bert import BertTower, Reading, States, cls_token, me
 from medbench_methods.nets.dual import DualEncoder
 from medbench_methods.nets.encoders import VisionEncoder
 from medbench_methods.nets.published import Part, Published
+from medbench_methods.nets.swin import SwinTrunk
 from medbench_methods.nets.trunks import ResNetTrunk, ViTTrunk
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = (
     "Reading",
     "ResNetTrunk",
     "States",
+    "SwinTrunk",
     "ViTTrunk",
     "cls_token",
     "dual_part",

@@ -59,9 +59,9 @@ def positions_under(prefix: str) -> dict[str, Shape]:
 class SwinTrunk(nn.Module):
     """Swin-Tiny with patches of 4 and windows of 7, without its classifier; the state_dict has timm's names under ``net.``.
 
-    It works as transformers' does at any size in multiples of 4: a map that the windows do not divide is padded after its
-    LayerNorm, right and below, and windows are shifted wherever the map is larger than one. (timm's own pass pads after the
-    shift, and its last stage never shifts.)
+    From 224 pixels on it works as transformers' does at any size in multiples of 4: a map that the windows do not divide is
+    padded after its LayerNorm, right and below, and windows are shifted wherever the map is larger than one. (timm's own pass
+    pads after the shift, and its last stage never shifts.) So are maps smaller than a window, our choice.
     """
 
     embed_dim = 768

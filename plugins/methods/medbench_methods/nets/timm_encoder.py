@@ -124,7 +124,7 @@ def take_weights(net: Any, path: Path, what: str) -> None:
         again = match(translated, needed, prefixes={"": ""}, ignore=lambda key: key.startswith(heads))
         if again.complaint() is None:
             tensors, matching = translated, again
-    require(matching, path, what)
+    require(matching, tensors, path, what)
     fill(net, taken(tensors, matching, needed))
 
 

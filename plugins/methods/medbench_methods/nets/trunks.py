@@ -80,18 +80,13 @@ class ResNetTrunk(nn.Module):
 
 
 class ViTTrunk(nn.Module):
-    """ViT-B/16 without its classifier; the state_dict has timm's names under ``net.``.
+    """A plain ViT without its classifier, ViT-B/16 by default; the state_dict has timm's names under ``net.``.
 
-    ``architecture`` and ``options`` are timm's, for a relative of it (other depth, activation or size of the position table).
-    Inputs of other sizes than the table's, in multiples of 16, get resampled position embeddings. ``pool`` makes the global
+    ``architecture`` and ``options`` are timm's, for another width, depth, activation or size of the position table. Inputs of
+    other sizes than the table's, in multiples of a patch, get resampled position embeddings. ``pool`` makes the global
     feature: ``cls`` takes that token, ``mean`` the mean of the patch tokens after the final LayerNorm, and ``mean-before-norm``
     that of the patch tokens before it, which are the local tokens then.
     """
-
-    embed_dim = 768
-    local_dim = 768
-    channels = (768,)
-    strides = (16,)
 
     def __init__(
         self, architecture: str = "vit_base_patch16_224", *, pool: Pool = "cls", **options: int | float | bool | str
@@ -99,28 +94,32 @@ class ViTTrunk(nn.Module):
         super().__init__()
         self.net = timm.create_model(architecture, pretrained=False, num_classes=0, dynamic_img_size=True, **options)
         self.pool = pool
+        self.embed_dim: int = self.net.embed_dim
+        self.local_dim = self.embed_dim
+        self.channels = (self.embed_dim,)
+        self.strides: tuple[int] = (self.net.patch_embed.patch_size[0],)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> the first block's input (B, 1 + T, 768): CLS and patches with their positions."""
+        """(B, 3, H, W) -> the first block's input (B, P + T, C): CLS, registers if any, patches, with their positions."""
         embedded: Tensor = self.net.norm_pre(self.net._pos_embed(self.net.patch_embed(images)))
         return embedded
 
     @once_a_batch
     def tokens(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> CLS and patch tokens (B, 1 + T, 768), after the final LayerNorm unless ``pool`` is before it."""
+        """(B, 3, H, W) -> all tokens (B, P + T, C), after the final LayerNorm unless ``pool`` is before it; P = 1 for CLS."""
         tokens: Tensor = self.net.blocks(self.embed(images))
         return tokens if self.pool == "mean-before-norm" else self.net.norm(tokens)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> the global feature (B, 768) and patch tokens (B, T, 768); T = 196 at 224."""
+        """(B, 3, H, W) -> the global feature (B, C) and patch tokens (B, T, C); for ViT-B/16 C = 768, and T = 196 at 224."""
         tokens = self.tokens(images)
-        patches = tokens[:, 1:]
+        patches = tokens[:, self.net.num_prefix_tokens :]
         return tokens[:, 0] if self.pool == "cls" else patches.mean(dim=1), patches
 
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) -> one map of the patch tokens, (B, 768, H / 16, W / 16)."""
+        """(B, 3, H, W) -> one map of the patch tokens, (B, C, H / P, W / P) for patches of P pixels."""
         patches = self.features(images)[1]
-        height, width = images.shape[-2] // 16, images.shape[-1] // 16
+        height, width = (side // self.strides[0] for side in images.shape[-2:])
         return (patches.transpose(1, 2).reshape(-1, self.embed_dim, height, width),)
 
 

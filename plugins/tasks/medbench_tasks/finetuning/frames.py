@@ -31,7 +31,7 @@ def evaluation_frame(recipe: FineTuningRecipe, preprocess: Preprocess) -> Prepro
     elif recipe.frame == "benchx":
         frame = replace(preprocess, resize=side, mode="shorter", crop=side, interpolation="bilinear", equalise=False)
     else:
-        frame = replace(preprocess, resize=round(preprocess.resize * side / preprocess.crop), crop=side)
+        frame = _scaled(preprocess, round(preprocess.resize * side / preprocess.crop), side)
     if recipe.normalise == "half":
         return replace(frame, mean=(_HALF,) * 3, std=(_HALF,) * 3)
     if recipe.normalise == "benchx":
@@ -42,7 +42,8 @@ def evaluation_frame(recipe: FineTuningRecipe, preprocess: Preprocess) -> Prepro
 def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess:
     """What is kept of training images for augmentation to cut from: the whole image as a square, nothing cropped.
 
-    It is padded or squashed as at evaluation. Where that scales the shorter side and keeps what sticks out, or where ``motor``
+    It is padded or squashed as at evaluation: on a canvas an image has the share of the square that evaluation shows it at,
+    however finely the square is kept. Where that scales the shorter side and keeps what sticks out, or where ``motor``
     cuts squares of the image itself, the whole image is squashed into the square, and `aspects_of` tells augmentation what the
     square stands for.
     """
@@ -50,10 +51,9 @@ def source_frame(recipe: FineTuningRecipe, evaluation: Preprocess) -> Preprocess
         return evaluation
     scale = 1.0 if recipe.augment in _IN_PLACE else recipe.source_scale
     side = max(evaluation.crop, round(evaluation.resize * scale))
-    mode = "squash" if evaluation.mode == "shorter" or recipe.augment == "motor" else evaluation.mode
-    if mode == "canvas" and side > evaluation.resize:
-        mode = "pad"  # on a larger canvas a small image would be smaller than it is at evaluation
-    return replace(evaluation, resize=side, crop=side, mode=mode)
+    if evaluation.mode == "shorter" or recipe.augment == "motor":
+        return replace(evaluation, resize=side, crop=side, mode="squash", least=0)
+    return _scaled(evaluation, side, side)
 
 
 def aspects_of(manifest: Manifest, evaluation: Preprocess, recipe: FineTuningRecipe) -> NDArray[np.float64]:
@@ -68,3 +68,12 @@ def aspects_of(manifest: Manifest, evaluation: Preprocess, recipe: FineTuningRec
     width, height = (manifest.table.column(name).to_numpy() for name in ("width", "height"))
     aspects: NDArray[np.float64] = np.divide(width, height, dtype=np.float64)
     return aspects
+
+
+def _scaled(preprocess: Preprocess, resize: int, crop: int) -> Preprocess:
+    """The same frame with other sides: a canvas keeps its least, so that a small image keeps its share of it."""
+    scaled = replace(preprocess, resize=resize, crop=crop)
+    if preprocess.mode != "canvas":
+        return scaled
+    least = preprocess.least or preprocess.resize
+    return replace(scaled, least=0 if least == resize else least)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medbench.masks import decode_mask
+from medbench.pixels.reducing import reduced_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,12 +40,21 @@ def mask_in_frame(mask: Mask, side: int) -> NDArray[np.bool_]:
     return frame
 
 
+def placed_size(height: int, width: int, preprocess: Preprocess, read_at: int) -> tuple[int, int]:
+    """The height and width by which an image of ``height`` x ``width`` is placed that was read at the side ``read_at``.
+
+    On a canvas they are those that were read (`medbench.manifest.Manifest.side`): a small image fills less of it. Elsewhere an
+    image of any size fills the same part, and its own size places it best.
+    """
+    return reduced_size(height, width, read_at) if preprocess.mode == "canvas" else (height, width)
+
+
 def map_in_frame(
     relevance: NDArray[np.floating], height: int, width: int, preprocess: Preprocess, side: int
 ) -> NDArray[np.float64]:
     """(h, w) relevance over what a method was given of an image of ``height`` x ``width`` -> (side, side), each cell repeated.
 
-    NaN where the method did not see the image.
+    Its size is that of `placed_size`. NaN where the method did not see the image.
     """
     rows, columns = cells_seen(height, width, preprocess, side, relevance.shape)
     frame = relevance.astype(np.float64)[np.ix_(rows, columns)]
@@ -67,7 +77,7 @@ def cells_seen(
 def seen_part(height: int, width: int, preprocess: Preprocess) -> tuple[float, float, float, float]:
     """What a method was given of an image: left, top, right and bottom in shares of its width and height.
 
-    Below 0 and above 1 is padding.
+    Its size is that of `placed_size`. Below 0 and above 1 is padding.
     """
     (top, bottom), (left, right) = (_given(length, preprocess) for length in _scaled(height, width, preprocess))
     return left, top, right, bottom
@@ -102,7 +112,7 @@ def _scaled(height: int, width: int, preprocess: Preprocess) -> tuple[float, flo
     if preprocess.mode == "squash":
         return preprocess.resize, preprocess.resize
     if preprocess.mode == "canvas":
-        ratio = preprocess.resize / max(preprocess.resize, height, width)
+        ratio = preprocess.resize / max(preprocess.least or preprocess.resize, height, width)
         return height * ratio, width * ratio
     reference = max(height, width) if preprocess.mode == "pad" else min(height, width)
     return max(1, height * preprocess.resize // reference), max(1, width * preprocess.resize // reference)

@@ -13,7 +13,7 @@ import numpy as np
 from medbench.errors import TrialError, UsageError
 from medbench.protocols import FeatureNeed, TrialOutcome
 from medbench_tasks.grounding.floors import floor_tables
-from medbench_tasks.grounding.frames import map_in_frame, seen_part
+from medbench_tasks.grounding.frames import map_in_frame, placed_size, seen_part
 from medbench_tasks.grounding.metrics import count, per_image, replicates_of, score_areas
 from medbench_tasks.grounding.predictions import Answer, answer_table, areas_from
 from medbench_tasks.grounding.recipe import GroundingRecipe
@@ -100,8 +100,9 @@ def answers_of(
     answers = []
     for index, (own, scaled) in enumerate(zip(maps, _scaled(maps, recipe), strict=True)):
         row = test.manifest.row(index)
-        frame = map_in_frame(scaled, row.height, row.width, preprocess, recipe.side)
-        seen = seen_part(row.height, row.width, preprocess)
+        height, width = placed_size(row.height, row.width, preprocess, test.manifest.side)
+        frame = map_in_frame(scaled, height, width, preprocess, recipe.side)
+        seen = seen_part(height, width, preprocess)
         answers.append(Answer(count(frame, test.masks[index], threshold), own, seen))
     return answers
 

@@ -24,7 +24,7 @@ def show_classes(table: pa.Table, count: int) -> list[Example]:
     values = by_image(table)
     right, shares = values["class-precision-1"] == 1, values[f"class-precision-{LAST}"]
     ids, classes = (table.column(name).to_pylist() for name in ("sample_id", "class"))
-    texts = table.column("pool_texts")[0].as_py()
+    texts = table.column("pool_places")[0].as_py()
     return [
         Example(
             sample_id=ids[row],

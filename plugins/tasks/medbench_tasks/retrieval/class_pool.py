@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from medbench.errors import MissingDataError, UnknownNameError, UsageError
 from medbench_tasks.retrieval.class_ranking import Classes
 from medbench_tasks.retrieval.pool import Pool, trial_pool
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from medbench.manifest import Manifest
@@ -35,24 +39,34 @@ class ClassPool(NamedTuple):
         return [self.names[one] for one in self.classes.queries]
 
 
-def class_pool_of(context: TrialContext) -> ClassPool:
+def class_pool_of(context: TrialContext, sections: Sequence[str]) -> ClassPool:
     """The test part's rows that have an image, a text and one single class: the one label of the target that is present.
 
     Rows stay apart even where images or texts are equal, since each is a pair of its own; what is equal (texts: but for white
-    space and case) is embedded once, and ties. The text is the dataset's own; of MIMIC-CXR a report's findings, else its
-    impression. Raises `UsageError` where the task names no labels or the dataset has not these, and `MissingDataError` where no
-    row is left.
+    space and case) is embedded once, and ties. A row's text is the first of ``sections`` that it has among its details, else
+    what the dataset has as its texts: of MIMIC-CXR the findings, else the impression, of the report's own file, else R2Gen's
+    wording of the report. Raises `UsageError` where the task names no labels or the dataset has not these, and
+    `MissingDataError` where no row is left.
     """
     names = _names_of(context.task, context.test)
     class_of = _classes(context.test, names)
     kept = np.flatnonzero(class_of >= 0)
     if not len(kept):
         raise MissingDataError(f"no sample of {context.test.dataset}'s test part has exactly one of {', '.join(names)}")
-    test = context.test.take(kept)
+    test = _with_sections(context.test.take(kept), sections)
     pool = trial_pool(context, test)
     places = {sample_id: place for place, sample_id in enumerate(test.sample_ids)}
     of_rows = class_of[kept][[places[sample_id] for sample_id in pool.rows.sample_ids]]
     return ClassPool(pool, Classes(of_rows, of_rows[pool.row_of]), names, len(context.test) - len(kept))
+
+
+def _with_sections(test: Manifest, sections: Sequence[str]) -> Manifest:
+    """With the first of these details that a row has as its one text; with its own texts where it has none of them."""
+    details = [test.detail(name) for name in sections]
+    texts = [next(([one[row]] for one in details if one[row].strip()), own) for row, own in enumerate(test.texts)]
+    column = test.table.schema.get_field_index("texts")
+    kind = test.table.schema.field(column)
+    return replace(test, table=test.table.set_column(column, kind, pa.array(texts, kind.type)))
 
 
 def _names_of(task: TaskSpec, test: Manifest) -> tuple[str, ...]:

@@ -22,23 +22,25 @@ SCHEMA = pa.schema(
         pa.field("sample_id", pa.string(), nullable=False),
         pa.field("patient_id", pa.string(), nullable=False),
         pa.field("class", pa.string(), nullable=False),
-        pa.field("pool_texts", pa.int32(), nullable=False),
+        pa.field("pool_places", pa.int32(), nullable=False),
         *(pa.field(f"first_{cut}", _FIRSTS, nullable=False) for cut in CUTS),
         *(pa.field(name, pa.string()) for name in ATTRIBUTES),
     ]
 )
-"""``first_<K>`` are the first K texts for the row's image, see `medbench_tasks.retrieval.class_ranking.Firsts`."""
+"""``pool_places`` counts the stated texts, a place each: equal ones too, which the record's note ``pool_texts`` counts once.
+``first_<K>`` are the first K texts for the row's image, see `medbench_tasks.retrieval.class_ranking.Firsts`.
+"""
 
 
-def class_table(rows: Manifest, classes: list[str], texts: int, firsts: Mapping[int, Firsts]) -> pa.Table:
-    """A table of `SCHEMA`: each of ``rows`` asked all ``texts`` of the pool; ``classes`` are theirs by name."""
+def class_table(rows: Manifest, classes: list[str], places: int, firsts: Mapping[int, Firsts]) -> pa.Table:
+    """A table of `SCHEMA`: each of ``rows`` asked all ``places`` of the pool; ``classes`` are theirs by name."""
     columns = {f"first_{cut}": _structs(firsts[cut]) for cut in CUTS}
     table: pa.Table = pa.Table.from_pydict(
         {
             "sample_id": rows.sample_ids,
             "patient_id": rows.patient_ids,
             "class": classes,
-            "pool_texts": pa.repeat(pa.scalar(texts, pa.int32()), len(rows)),
+            "pool_places": pa.repeat(pa.scalar(places, pa.int32()), len(rows)),
             **columns,
             **{name: rows.attribute(name) for name in ATTRIBUTES},
         },

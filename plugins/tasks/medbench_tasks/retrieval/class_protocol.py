@@ -42,8 +42,8 @@ class ClassRetrievalProtocol:
         from medbench_tasks.retrieval.ranking import Search
         from medbench_tasks.retrieval.recipe import CUTS
 
-        _check(context.recipe, context.task)
-        asked = class_pool_of(context)
+        recipe = _checked(context.recipe, context.task)
+        asked = class_pool_of(context, recipe.sections)
         pool, classes = asked.pool, asked.classes
         embedded = embed(context.features, pool)
         context.progress.phase("rank", len(pool.rows))
@@ -64,8 +64,8 @@ class ClassRetrievalProtocol:
         from medbench_tasks.retrieval.answers import pool_need
         from medbench_tasks.retrieval.class_pool import class_pool_of
 
-        _check(context.recipe, context.task)
-        return (pool_need(class_pool_of(context).pool),)
+        recipe = _checked(context.recipe, context.task)
+        return (pool_need(class_pool_of(context, recipe.sections).pool),)
 
     def score(self, task: TaskSpec, recipe: Recipe, predictions: pa.Table) -> dict[str, MetricValue]:
         """The metrics of ``task`` by name, with intervals over patients."""
@@ -100,9 +100,10 @@ class ClassRetrievalProtocol:
 PROTOCOL = ClassRetrievalProtocol()
 
 
-def _check(recipe: Recipe, task: TaskSpec) -> None:
+def _checked(recipe: Recipe, task: TaskSpec) -> ClassRetrievalRecipe:
     if not isinstance(recipe, ClassRetrievalRecipe):
         raise UsageError(f"task '{task.id}' gives {type(recipe).__name__}, not a ClassRetrievalRecipe")
+    return recipe
 
 
 def _names(task: TaskSpec) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from medbench.specs import MetricSpec, Recipe
 from medbench_tasks.retrieval.recipe import CUTS, DIRECTIONS
@@ -21,7 +22,13 @@ near 1 for whatever is any good (a random order has 67 and 89 % of five classes)
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRetrievalRecipe(Recipe):
-    """Images rank every text of the test part by the cosine of their embeddings; nothing is re-ranked, nothing trained."""
+    """Images rank every text of the test part by the cosine of their embeddings; nothing is re-ranked, nothing trained.
+
+    ``sections`` are sections of a report, of the dataset's details: a row's text is the first of them that it has. The
+    dataset's own texts are taken of a row without any of them, or of all rows where ``sections`` is empty.
+    """
+
+    sections: tuple[Literal["findings", "impression"], ...] = ("findings", "impression")
 
 
 STANDARD_CLASS_RETRIEVAL = ClassRetrievalRecipe()
