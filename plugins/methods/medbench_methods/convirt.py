@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from medbench.layouts import Layout
 from medbench.specs import MethodSpec
 from medbench_methods.known import functions_of, offer, variant
-from medbench_methods.normalisation import IMAGENET_MEAN as MEAN
-from medbench_methods.normalisation import IMAGENET_STD as STD
+from medbench_methods.normalisation import IMAGENET
 from medbench_methods.vocabulary import CLINICAL_BERT
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ BENCHX_IMAGES = Layout(
     ignore=("visual.model.fc.**", "linguistic.**", "lin_proj.**"),
 )
 BENCHX_TEXTS = Layout(
-    name="BenchX's ConVIRT",
+    name=BENCHX_IMAGES.name,
     renames={"bert.**": "linguistic.encoder.**", "projection.**": "lin_proj.**"},
     ignore=("visual.**", "vis_proj.**"),
 )
@@ -67,7 +66,7 @@ def published(variant: str) -> Published:
     benchx = variant == "resnet50"
     images, texts = (BENCHX_IMAGES, BENCHX_TEXTS) if benchx else (OPEN_IMAGES, OPEN_TEXTS)
     hidden, joint, pool = (768, 768, shapes.pooler_output) if benchx else (2048, 512, shapes.mean_of_tokens)
-    preprocess = Preprocess(resize=224, mode="squash", crop=224, mean=MEAN, std=STD, interpolation="bilinear")
+    preprocess = Preprocess(resize=224, mode="squash", crop=224, interpolation="bilinear", **IMAGENET)
     project = partial(shapes.mlp, 2048, hidden, joint)
     reading = shapes.Reading(vocabulary=CLINICAL_BERT, length=97, padding="longest", pool=pool)
     return shapes.Published(
