@@ -85,11 +85,14 @@ def _globals(path: Path) -> Iterator[str]:
             yield from _of_stream(file)
         return
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.lower().endswith("/data.pkl")]  # torch ignores the case
-        if len(names) > 1:
-            raise _RefusedError(f"it holds {len(names):,} data.pkl, and a checkpoint one")
-        for name in names:
-            with archive.open(name) as file:
+        members = [
+            one for one in archive.infolist() if one.filename.lower().endswith("/data.pkl")
+        ]  # as torch, in any case
+        if len(members) > 1:
+            raise _RefusedError(f"it holds {len(members):,} data.pkl, and a checkpoint one")
+        for member in members:
+            del member.CRC  # torch may be told to write none, and reads on without
+            with archive.open(member) as file:
                 yield from _of_pickle(_Bounded(file))
 
 

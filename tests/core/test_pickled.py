@@ -14,8 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medbench.checkpoints import read_checkpoint
 from medbench.errors import CheckpointError
-from medbench.pickled import LEGACY_MAGIC, beyond_tensors, globals_of, within
+from medbench.pickled import LEGACY_MAGIC, TRAINERS, beyond_tensors, globals_of, within
 
 
 class Runs:
@@ -174,3 +175,15 @@ def test_names_are_printed_without_control_characters(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         globals_of(tmp_path / "a.pkl")
     assert str(caught.value).isprintable()
+
+
+def test_a_file_that_torch_wrote_without_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "file.pth"
+    checks = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"state_dict": {"weight": torch.ones(2)}}, path)
+    finally:
+        torch.serialization.set_crc32_options(checks)
+    assert "torch.FloatStorage" in globals_of(path)
+    assert read_checkpoint(path, inert=TRAINERS).tensors["weight"].tolist() == [1, 1]

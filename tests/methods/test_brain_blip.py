@@ -9,6 +9,7 @@ import torch
 from blip_models import BRAIN_FILES, load_brain
 
 from medbench.checkpoints import read_checkpoint
+from medbench.specs import UNDISCLOSED
 from medbench_methods import blip, brain_blip
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_files_are_named_as_the_scripts_save_them(root: Path) -> None:
     assert sorted(path.name for path in (root / "brain-blip").iterdir()) == ["checkpoint_59.pth", "checkpoint_best.pth"]
     assert read_checkpoint(root / BRAIN_FILES["pretrain"]).values.keys() == {"optimizer", "config", "epoch"}
-    assert brain_blip.SPEC.pretrained_on == ("brain-pubmed",)
+    assert brain_blip.SPEC.pretrained_on == ("brain-pubmed", UNDISCLOSED)
     assert blip.SPEC.pretrained_on is None
 
 
