@@ -23,7 +23,7 @@ from medbench.plan import find_weights
 from medbench.registry import Registry
 from medbench.selection import MethodChoice, select_methods
 from medbench.settings import Settings
-from medbench.specs import MethodSpec, MethodVariant
+from medbench.specs import UNDISCLOSED, MethodSpec, MethodVariant
 from medbench_methods import imagenet, ready_made
 from medbench_methods.nets import imagenet_phantom, open_hub, ready_phantoms
 
@@ -90,7 +90,7 @@ def test_what_a_spec_says_is_what_its_family_says(
     ("name", "seen"),
     [
         ("hf/microsoft/rad-dino", {"mimic-cxr", "chexpert", "chestx-ray14", "padchest", "brax"}),
-        ("hf/flaviagiammarino/pubmed-clip-vit-base-patch32", {"roco"}),
+        ("hf/flaviagiammarino/pubmed-clip-vit-base-patch32", {"roco", UNDISCLOSED}),
         ("hf/facebook/dinov2-large", {"lvd-142m"}),
         ("hf/openai/clip-vit-base-patch16", None),
     ],
