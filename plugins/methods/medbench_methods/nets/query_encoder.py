@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from torch import nn
@@ -47,7 +48,7 @@ class QueryNet(Protocol):
         ...
 
 
-class QueryEncoder(nn.Module):
+class QueryEncoder(nn.Module, ABC):
     """`ImageEncoder`, `DenseImageEncoder`, `QueryClassifier` and `Grounder` over a `QueryNet`.
 
     The releases have no pooled feature: they fine-tune a ResNet-50 whose last stage is random, and ask 196 tokens otherwise.
@@ -63,9 +64,9 @@ class QueryEncoder(nn.Module):
     net: QueryNet
 
     @property
+    @abstractmethod
     def findings_book(self) -> Tensor:
         """The vectors of the 75 texts (75, 768), on the network's device."""
-        raise NotImplementedError
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1024): the mean of ``layer3``."""
